@@ -1,0 +1,1 @@
+"""What `dicomnode benchmark` runs."""

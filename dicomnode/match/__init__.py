@@ -1,0 +1,1 @@
+"""Which series of which patient belong together, and why."""

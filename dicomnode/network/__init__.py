@@ -1,0 +1,1 @@
+"""Associations, contexts and peers: shared by what receives, prefetches, sends and answers."""

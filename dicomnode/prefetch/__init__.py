@@ -1,0 +1,1 @@
+"""Asking the PACS for the partner study."""

@@ -1,0 +1,263 @@
+"""The settings: one TOML file and DICOMNODE_… environment variables, validated at start-up.
+
+Only this module reads either. Everything else is handed the value objects below. `deploy/node.example.toml`
+documents every key.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from storage.records import Recipe
+
+from .errors import SettingsError
+
+AeTitle = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$"),
+]
+Port = Annotated[int, Field(ge=0, le=65535)]
+Seconds = Annotated[float, Field(gt=0)]
+Modality = Literal["CT", "MR", "PT", "NM"]
+OutputKind = Literal["registered_series", "fused_colour", "spatial_registration", "quality_report", "parametric_map"]
+
+
+class Section(BaseModel):
+    """A table of the settings: unknown keys are errors, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class NodeSettings(Section):
+    """`[node]`: who the node is on the DICOM network and how much it lets in."""
+
+    ae_title: AeTitle = "FUSIONNODE"
+    host: str = "127.0.0.1"
+    port: Port = 11112
+    patient_id_domain: str = "LOCAL"
+    time_zone: str = "UTC"
+    require_called_ae_title: bool = True
+    accept_unknown_peers: bool = False
+    max_associations: Annotated[int, Field(ge=1)] = 25
+    max_pdu_bytes: Annotated[int, Field(ge=0)] = 131072
+    acse_timeout_s: Seconds = 30
+    dimse_timeout_s: Seconds = 60
+    network_timeout_s: Seconds = 60
+    institution_name: str = ""
+    station_name: str = "FUSIONNODE"
+    device_serial_number: str = "0"
+
+
+class StorageSettings(Section):
+    """`[storage]`: where objects lie and how much room is kept."""
+
+    path: Path = Path("dicomnode-data")
+    reserve_bytes: Annotated[int, Field(ge=0)] = 512 * 1024 * 1024
+
+
+class DatabaseSettings(Section):
+    """`[database]`: the ledger. Empty means SQLite below the storage path."""
+
+    url: str = ""
+
+
+class PeerSettings(Section):
+    """`[peers.NAME]`: another application entity."""
+
+    ae_title: AeTitle
+    host: str = "127.0.0.1"
+    port: Port = 104
+    patient_id_domain: str = ""
+    storage_commitment: bool = False
+    transfer_syntaxes: tuple[str, ...] = ()
+    commitment_timeout_s: Seconds = 300
+
+
+class MatchingSettings(Section):
+    """`[matching]`: when a series is whole and which series may be of one patient."""
+
+    quiet_time_s: Seconds = 30
+    file_in: Literal["triggering", "fixed"] = "triggering"
+
+
+class RuleSettings(Section):
+    """`[[rules]]`: one kind of pair to fuse."""
+
+    name: str
+    fixed: Modality
+    moving: tuple[Modality, ...] = Field(min_length=1)
+    body_part: str = ""
+    window_hours: Seconds = 72
+    recipe: str = "default"
+    destinations: tuple[str, ...] = ()
+    send_quality_when_rejected: bool = False
+
+
+class GateSettings(Section):
+    """`[recipes.NAME.gate]`: the limits of the verdict. Clinical defaults."""
+
+    max_expected_error_mm: Seconds = 2.5
+    max_error_bound_mm: Seconds = 5.0
+    max_header_rotation_deg: Seconds = 45.0
+    min_overlap: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class RecipeSettings(Section):
+    """`[recipes.NAME]`: how a pair is registered, fused and written."""
+
+    registrar: str = "auto"
+    registrar_parameters: dict[str, Any] = Field(default_factory=dict)
+    method: str = "alpha_blend"
+    method_parameters: dict[str, Any] = Field(default_factory=dict)
+    outputs: tuple[OutputKind, ...] = (
+        "registered_series",
+        "fused_colour",
+        "spatial_registration",
+        "quality_report",
+    )
+    fused_multi_frame: bool = False
+    label_pixels: bool = True
+    gate: GateSettings = GateSettings()
+
+    def recipe(self, name: str) -> Recipe:
+        """The value that a plan carries."""
+        return Recipe(
+            name=name,
+            registrar=self.registrar,
+            registrar_parameters=self.registrar_parameters,
+            method=self.method,
+            method_parameters=self.method_parameters,
+            outputs=self.outputs,
+            output_parameters={
+                "fused_multi_frame": self.fused_multi_frame,
+                "label_pixels": self.label_pixels,
+            },
+            gate=self.gate.model_dump(),
+        )
+
+
+class WorkerSettings(Section):
+    """`[workers]`: who runs the cases."""
+
+    count: Annotated[int, Field(ge=0)] = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    lease_s: Seconds = 60
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    retry_delay_s: Seconds = 30
+    poll_s: Seconds = 1.0
+    review: Literal["hold", "send_flagged"] = "hold"
+
+
+class SendingSettings(Section):
+    """`[sending]`: how patient the outbox is."""
+
+    poll_s: Seconds = 1.0
+    first_retry_s: Seconds = 10
+    longest_retry_s: Seconds = 3600
+    max_attempts: Annotated[int, Field(ge=1)] = 100
+
+
+class WebSettings(Section):
+    """`[web]`: health and metrics over HTTP; port 0 turns it off."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+
+
+class LogSettings(Section):
+    """`[log]`: one line an event, on standard error."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    json_lines: bool = False
+
+
+class Settings(BaseSettings):
+    """The whole file."""
+
+    model_config = SettingsConfigDict(env_prefix="DICOMNODE_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    node: NodeSettings = NodeSettings()
+    storage: StorageSettings = StorageSettings()
+    database: DatabaseSettings = DatabaseSettings()
+    peers: dict[str, PeerSettings] = Field(default_factory=dict)
+    matching: MatchingSettings = MatchingSettings()
+    rules: tuple[RuleSettings, ...] = ()
+    recipes: dict[str, RecipeSettings] = Field(default_factory=lambda: {"default": RecipeSettings()})
+    workers: WorkerSettings = WorkerSettings()
+    sending: SendingSettings = SendingSettings()
+    web: WebSettings = WebSettings()
+    log: LogSettings = LogSettings()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment comes before the file."""
+        return env_settings, init_settings
+
+    @field_validator("recipes")
+    @classmethod
+    def _keep_a_default(cls, recipes: dict[str, RecipeSettings]) -> dict[str, RecipeSettings]:
+        return {"default": RecipeSettings(), **recipes}
+
+    @model_validator(mode="after")
+    def _names_lead_somewhere(self) -> "Settings":
+        for rule in self.rules:
+            if rule.recipe not in self.recipes:
+                raise ValueError(
+                    f"rule {rule.name!r} names the recipe {rule.recipe!r}; known are {sorted(self.recipes)}"
+                )
+            for destination in rule.destinations:
+                if destination not in self.peers:
+                    raise ValueError(
+                        f"rule {rule.name!r} sends to the peer {destination!r}; known are {sorted(self.peers)}"
+                    )
+        return self
+
+    @property
+    def database_url(self) -> str:
+        """The ledger's address."""
+        return self.database.url or f"sqlite:///{(self.storage.path / 'ledger.sqlite').absolute()}"
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings of the file at `path` (or none) and the environment.
+
+    Raises `SettingsError` that names each wrong key and what is allowed.
+    """
+    values: dict[str, Any] = {}
+    if path is not None:
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise SettingsError(f"the settings file {path} cannot be read: {error.strerror}") from error
+        except tomllib.TOMLDecodeError as error:
+            raise SettingsError(f"the settings file {path} is not TOML: {error}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_explain(error, path)) from error
+
+
+def _explain(error: ValidationError, path: Path | None) -> str:
+    lines = [f"the settings{f' in {path}' if path else ''} are wrong:"]
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
+        lines.append(f"  {place}: {problem['msg']}")
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""The mathematics: torch in, torch out. No DICOM, no files, no database, no network."""

@@ -1,0 +1,1 @@
+"""Windows, colour tables and blending."""

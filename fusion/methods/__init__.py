@@ -1,0 +1,1 @@
+"""Fusion methods, one a file."""

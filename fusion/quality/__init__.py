@@ -1,0 +1,1 @@
+"""Whether a registration can be trusted, and how good a fusion is."""

@@ -1,0 +1,1 @@
+"""How one image lies to another."""

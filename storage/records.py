@@ -1,0 +1,311 @@
+"""What flows between the stages: each record is a complete sentence about what has been decided so far.
+
+All are frozen and hold plain values, so that any stage can be run by hand from its input, and a plan can be stored,
+shown, compared and run again. Times are aware UTC; dates and names are kept as the header wrote them.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedInstance:
+    """What a peer handed over: the command's identifiers and the encoded data set exactly as sent."""
+
+    sop_class_uid: str
+    sop_instance_uid: str
+    transfer_syntax_uid: str
+    dataset: bytes = field(repr=False)
+    calling_ae_title: str
+    called_ae_title: str
+    peer_address: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PatientIdentity:
+    """Who the header says it is. Never logged. `issuer` is the Issuer of Patient ID, or the calling peer's domain."""
+
+    patient_id: str
+    issuer: str
+    name: str = field(default="", repr=False)
+    birth_date: str = field(default="", repr=False)
+    sex: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredObject:
+    """Bytes in the object store, named by their SHA-256 (hexadecimal)."""
+
+    digest: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class StudyHeader:
+    """The study as its instances describe it."""
+
+    study_instance_uid: str
+    study_date: str = ""
+    study_time: str = ""
+    accession_number: str = ""
+    description: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesHeader:
+    """The series as its first instance describes it.
+
+    `attributes` holds, by DICOM keyword and as plain JSON values, what choosing a series needs beyond the named
+    fields (ImageType, Units, CorrectedImage, SequenceName, EchoTime, ConvolutionKernel, ImagesInAcquisition, …).
+    `own_output` is true for what this node made itself.
+    """
+
+    series_instance_uid: str
+    modality: str
+    sop_class_uid: str
+    frame_of_reference_uid: str = ""
+    series_number: str = ""
+    description: str = field(default="", repr=False)
+    body_part: str = ""
+    acquired_at: datetime | None = None
+    own_output: bool = False
+    attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceRecord:
+    """One instance as it is kept: what it is, where its bytes are, and the headers it brought.
+
+    `pixel_digest` is the SHA-256 of the encoded pixel data (empty when there is none): with the same SOP Instance
+    UID, another `digest` but the same `pixel_digest` is a version (header values differ), another `pixel_digest` a
+    conflict. `position` is Image Position (Patient) projected on the slice normal, mm, where there is one.
+    """
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    stored: StoredObject
+    pixel_digest: str
+    patient: PatientIdentity
+    study: StudyHeader
+    series: SeriesHeader
+    source_ae_title: str
+    received_at: datetime
+    instance_number: int | None = None
+    number_of_frames: int = 1
+    position: float | None = None
+
+
+class AddOutcome(StrEnum):
+    """What became of an instance that was handed to the catalogue."""
+
+    NEW = "new"
+    DUPLICATE = "duplicate"
+    VERSION = "version"
+    CONFLICT = "conflict"
+
+
+class SeriesState(StrEnum):
+    """Whether more instances are expected."""
+
+    RECEIVING = "receiving"
+    COMPLETE = "complete"
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRecord:
+    """One series of the catalogue, with its patient and study.
+
+    `due_at` is when quiet time ends; `evidence` says why it is held to be complete.
+    """
+
+    header: SeriesHeader
+    study: StudyHeader
+    patient: PatientIdentity
+    source_ae_title: str
+    state: SeriesState
+    instance_count: int
+    first_received_at: datetime
+    last_received_at: datetime
+    due_at: datetime | None = None
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def series_instance_uid(self) -> str:
+        """Its name."""
+        return self.header.series_instance_uid
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChoice:
+    """One series that a plan uses, the instances it consisted of when it was chosen, and why it was."""
+
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    frame_of_reference_uid: str
+    sop_instance_uids: tuple[str, ...]
+    description: str = field(default="", repr=False)
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a plan is carried out: registrar, method, outputs and gate, by name and parameters."""
+
+    name: str
+    registrar: str = "auto"
+    registrar_parameters: Mapping[str, Any] = field(default_factory=dict)
+    method: str = "alpha_blend"
+    method_parameters: Mapping[str, Any] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ("registered_series", "fused_colour", "spatial_registration", "quality_report")
+    output_parameters: Mapping[str, Any] = field(default_factory=dict)
+    gate: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class FusionPlan:
+    """What is to be fused with what, how, where it is filed, and the reason for each choice."""
+
+    fixed: SeriesChoice
+    moving: tuple[SeriesChoice, ...]
+    recipe: Recipe
+    rule: str
+    file_in_study_uid: str
+    destinations: tuple[str, ...] = ()
+    identity_is_default: tuple[bool, ...] = ()
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """SHA-256 over the inputs, the recipe and the study to file in: the same wish has the same key."""
+        wish = {
+            "fixed": sorted(self.fixed.sop_instance_uids),
+            "moving": [sorted(choice.sop_instance_uids) for choice in self.moving],
+            "recipe": asdict(self.recipe),
+            "file_in": self.file_in_study_uid,
+        }
+        return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def series_instance_uids(self) -> tuple[str, ...]:
+        """Every series that the plan reads, the fixed one first."""
+        return (self.fixed.series_instance_uid, *(choice.series_instance_uid for choice in self.moving))
+
+
+class CaseState(StrEnum):
+    """Where a case stands."""
+
+    WAITING = "waiting"
+    QUEUED = "queued"
+    RUNNING = "running"
+    ACCEPTED = "accepted"
+    DELIVERING = "delivering"
+    DELIVERED = "delivered"
+    REVIEW = "review"
+    REJECTED = "rejected"
+    QUARANTINED = "quarantined"
+    WITHDRAWN = "withdrawn"
+    REPLACED = "replaced"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class CaseEvent:
+    """One transition of a case: when, from where to where, why, and who."""
+
+    at: datetime
+    from_state: CaseState | None
+    to_state: CaseState
+    cause: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedInstance:
+    """One object that the node made, as it lies in the object store (a whole DICOM file)."""
+
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    stored: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedSeries:
+    """One series that the node made. `kind` is the output's name in the recipe."""
+
+    kind: str
+    series_instance_uid: str
+    study_instance_uid: str
+    modality: str
+    description: str
+    instances: tuple[DerivedInstance, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseResult:
+    """What running a plan gave. `reports` has one entry per moving series, as plain values for JSON."""
+
+    verdict: str
+    reports: tuple[Mapping[str, Any], ...]
+    derived: tuple[DerivedSeries, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecord:
+    """One case of the ledger."""
+
+    case_id: str
+    plan: FusionPlan
+    state: CaseState
+    patient_key: str = field(repr=False)
+    created_at: datetime
+    updated_at: datetime
+    attempts: int = 0
+    error: str = ""
+    result: CaseResult | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to run one case until `lease_until`; `token` fences off whoever held it before."""
+
+    case: CaseRecord
+    token: str
+    lease_until: datetime
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. `sent` waits for storage commitment where the peer has it."""
+
+    PENDING = "pending"
+    SENT = "sent"
+    COMMITTED = "committed"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One derived series on its way to one destination.
+
+    `refused` holds, by SOP Instance UID, the status with which the peer refused an instance.
+    """
+
+    delivery_id: int
+    case_id: str
+    destination: str
+    series: DerivedSeries
+    state: DeliveryState
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str = ""
+    refused: Mapping[str, str] = field(default_factory=dict)
+    commitment_uid: str = ""
