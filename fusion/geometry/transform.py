@@ -51,7 +51,7 @@ class AffineTransform:
         centre_mm: Sequence[float] = (0.0, 0.0, 0.0),
     ) -> "AffineTransform":
         """Rotation about `centre_mm` by the length of `rotation_vector_rad` round its axis, then translation."""
-        matrix: Affine4x4 = np.eye(4)
+        matrix: Affine4x4 = np.eye(4, dtype=np.float64)
         matrix[:3, :3] = rotation_matrix(np.asarray(rotation_vector_rad, dtype=np.float64))
         centre = np.asarray(centre_mm, dtype=np.float64)
         matrix[:3, 3] = centre - matrix[:3, :3] @ centre + np.asarray(translation_mm, dtype=np.float64)
