@@ -1,0 +1,6 @@
+"""Fixtures live in named plugin files."""
+
+pytest_plugins = [
+    "tests.fixtures.reference_data",
+    "tests.fixtures.real_programs",
+]
