@@ -23,6 +23,13 @@ from storage.records import Recipe
 
 from .errors import SettingsError
 
+OWN_MANUFACTURER = "dicomnode"
+OWN_MODEL_NAME = "DICOM fusion node"
+OWN_IMPLEMENTATION_UID = "2.25.121269323804319364077447225693689891652"
+OWN_IMPLEMENTATION_VERSION = "DICOMNODE_0_1"
+INSTANCE_CREATOR_UID = "2.25.179858346835829526883544295948488748509"
+"""Who we are, in every file and on every association: what comes back with it is never fused again."""
+
 AeTitle = Annotated[
     str,
     StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$"),
