@@ -3,4 +3,5 @@
 pytest_plugins = [
     "tests.fixtures.reference_data",
     "tests.fixtures.real_programs",
+    "tests.fixtures.orthanc",
 ]
