@@ -41,7 +41,7 @@ class AffineTransform:
     @classmethod
     def identity(cls) -> "AffineTransform":
         """Fixed and moving share their coordinates."""
-        return cls(np.eye(4))
+        return cls(np.eye(4, dtype=np.float64))
 
     @classmethod
     def rigid(
@@ -67,7 +67,8 @@ class AffineTransform:
 
     def inverse(self) -> "AffineTransform":
         """From moving to fixed points."""
-        return AffineTransform(np.linalg.inv(self.matrix))
+        matrix: Affine4x4 = np.linalg.inv(self.matrix).astype(np.float64)
+        return AffineTransform(matrix)
 
     @property
     def is_rigid(self) -> bool:
@@ -87,7 +88,7 @@ def rotation_matrix(rotation_vector_rad: Points) -> Affine4x4:
     """(3,) rotation vector to (3, 3) matrix by Rodrigues' formula."""
     angle = float(np.linalg.norm(rotation_vector_rad))
     if angle < 1e-12:
-        return np.eye(3)
+        return np.eye(3, dtype=np.float64)
     x, y, z = rotation_vector_rad / angle
     cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=np.float64)
     matrix: Affine4x4 = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * (cross @ cross)
