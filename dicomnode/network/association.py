@@ -1,35 +1,21 @@
-"""An association that the node requests: opened, handed over, and released whatever happens."""
+"""Associations that we ask for: opened, released at the end, aborted on an error."""
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from pynetdicom import AE
-from pynetdicom.association import Association
+import structlog
+from pynetdicom import Association
 from pynetdicom.presentation import PresentationContext
 
 from ..errors import PeerRefusedError, PeerUnreachableError
-from ..settings import NodeSettings, PeerSettings
+from ..settings import PeerSettings
+from .application_entity import make_application_entity
 
-MAX_CONTEXTS = 128
-"""Presentation context IDs are the odd numbers of one byte (PS3.8 9.3.2.2)."""
+log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How long to wait for the peer, and the largest PDU that it may send (0: any)."""
-
-    acse_timeout_s: float = 30
-    dimse_timeout_s: float = 60
-    network_timeout_s: float = 60
-    max_pdu_bytes: int = 131072
-
-    @classmethod
-    def of(cls, node: NodeSettings) -> "Limits":
-        """As the settings say."""
-        return cls(node.acse_timeout_s, node.dimse_timeout_s, node.network_timeout_s, node.max_pdu_bytes)
+DEFAULT_LIMITS = Limits()
 
 
 @contextmanager
@@ -38,62 +24,49 @@ def open_association(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     *,
-    limits: Limits = Limits(),
+    acse_timeout_s: float = 30,
+    dimse_timeout_s: float = 60,
+    network_timeout_s: float = 60,
+    max_pdu_bytes: int = 131072,
     ext_neg: Sequence[Any] = (),
-    evt_handlers: Sequence[tuple[Any, ...]] = (),
+    handlers: Sequence[tuple[Any, Callable[..., Any]]] = (),
 ) -> Iterator[Association]:
-    """An established association with `peer`, released at the end, aborted when the body raises.
+    """An established association with at least one accepted context (at most 128 may be asked for).
 
-    Raises `PeerUnreachableError` when none could be made, `PeerRefusedError` when the peer rejected it or accepted
-    none of the contexts.
+    Raises `PeerUnreachableError` when nobody answers and `PeerRefusedError` when the peer says no.
     """
-    entity = AE(ae_title=calling_ae_title)
-    entity.acse_timeout = limits.acse_timeout_s
-    entity.connection_timeout = limits.acse_timeout_s
-    entity.dimse_timeout = limits.dimse_timeout_s
-    entity.network_timeout = limits.network_timeout_s
-    association = entity.associate(
+    ae = make_application_entity(
+        calling_ae_title,
+        acse_timeout_s=acse_timeout_s,
+        dimse_timeout_s=dimse_timeout_s,
+        network_timeout_s=network_timeout_s,
+        max_pdu_bytes=max_pdu_bytes,
+    )
+    association = ae.associate(
         peer.host,
         peer.port,
         contexts=list(contexts),
         ae_title=peer.ae_title,
-        max_pdu=limits.max_pdu_bytes,
+        max_pdu=max_pdu_bytes,
         ext_neg=list(ext_neg),
-        evt_handlers=list(evt_handlers),
+        evt_handlers=list(handlers),
     )
-    _require_established(association, peer)
-    _send_at_once(association)
-    with _released(association):
-        yield association
-
-
-@contextmanager
-def _released(association: Association) -> Iterator[None]:
-    finish: Callable[[], None] = association.abort
+    if not association.is_established:
+        raise _refusal(peer, association)
     try:
-        yield
-        finish = association.release
-    finally:
-        if association.is_established:
-            finish()
-
-
-def _require_established(association: Association, peer: PeerSettings) -> None:
+        yield association
+    except BaseException:
+        association.abort()
+        raise
     if association.is_established:
-        return
-    name = f"{peer.ae_title}@{peer.host}:{peer.port}"
+        association.release()
+
+
+def _refusal(peer: PeerSettings, association: Association) -> PeerRefusedError | PeerUnreachableError:
+    where = f"{peer.ae_title} at {peer.host}:{peer.port}"
     if association.is_rejected:
         answer = association.acceptor.primitive
-        raise PeerRefusedError(f"{name} rejected the association: {answer.reason_str} ({answer.result_str})")
+        return PeerRefusedError(f"{where} rejected the association: {answer.result_str}, {answer.reason_str}")
     if association.rejected_contexts:
-        raise PeerRefusedError(f"{name} accepted none of the proposed SOP classes and transfer syntaxes")
-    raise PeerUnreachableError(
-        f"no association with {name}; is it running, and are address, port and AE titles right on both sides?"
-    )
-
-
-def _send_at_once(association: Association) -> None:
-    """Without this, Nagle's algorithm and delayed acknowledgement cost 40 ms a message."""
-    transport = association.dul.socket
-    if transport is not None and transport.socket is not None:
-        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return PeerRefusedError(f"{where} accepts none of the presentation contexts that were asked for")
+    return PeerUnreachableError(f"{where} gave no association; is it running, and are host and port right?")

@@ -1,0 +1,35 @@
+"""C-ECHO: whether the peer answers (PS3.4 Annex A)."""
+
+import time
+
+from ..errors import PeerRefusedError, PeerUnreachableError
+from ..settings import PeerSettings
+from .association import open_association
+from .contexts import verification_context
+
+
+def echo(
+    peer: PeerSettings,
+    calling_ae_title: str,
+    *,
+    acse_timeout_s: float = 30,
+    dimse_timeout_s: float = 30,
+) -> float:
+    """Seconds from opening the association to the answer. Raises `PeerError` when there is none or it is no success."""
+    started = time.monotonic()
+    with open_association(
+        peer,
+        calling_ae_title,
+        [verification_context()],
+        acse_timeout_s=acse_timeout_s,
+        dimse_timeout_s=dimse_timeout_s,
+    ) as association:
+        answer = association.send_c_echo()
+        seconds = time.monotonic() - started
+    if "Status" not in answer:
+        raise PeerUnreachableError(f"{peer.ae_title} at {peer.host}:{peer.port} did not answer the C-ECHO in time")
+    if answer.Status != 0:
+        raise PeerRefusedError(
+            f"{peer.ae_title} at {peer.host}:{peer.port} answered the C-ECHO with 0x{answer.Status:04X}"
+        )
+    return seconds
