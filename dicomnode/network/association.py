@@ -1,21 +1,21 @@
-"""Associations that we ask for: opened, released at the end, aborted on an error."""
+"""An association that the node requests: opened, handed over, and released whatever happens."""
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-import structlog
-from pynetdicom import Association
+from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
 from ..errors import PeerRefusedError, PeerUnreachableError
 from ..settings import PeerSettings
-from .application_entity import make_application_entity
+from .application_entity import DEFAULT_LIMITS, Limits, make_application_entity
 
-log = structlog.get_logger()
+__all__ = ["MAX_CONTEXTS", "Limits", "open_association", "send_at_once"]
 
-
-DEFAULT_LIMITS = Limits()
+MAX_CONTEXTS = 128
+"""Presentation context IDs are the odd numbers of one byte (PS3.8 9.3.2.2)."""
 
 
 @contextmanager
@@ -24,49 +24,57 @@ def open_association(
     calling_ae_title: str,
     contexts: Sequence[PresentationContext],
     *,
-    acse_timeout_s: float = 30,
-    dimse_timeout_s: float = 60,
-    network_timeout_s: float = 60,
-    max_pdu_bytes: int = 131072,
+    limits: Limits = DEFAULT_LIMITS,
     ext_neg: Sequence[Any] = (),
-    handlers: Sequence[tuple[Any, Callable[..., Any]]] = (),
+    evt_handlers: Sequence[tuple[Any, ...]] = (),
 ) -> Iterator[Association]:
-    """An established association with at least one accepted context (at most 128 may be asked for).
+    """An established association with `peer`, released at the end, aborted when the body raises.
 
-    Raises `PeerUnreachableError` when nobody answers and `PeerRefusedError` when the peer says no.
+    Raises `PeerUnreachableError` when none could be made, `PeerRefusedError` when the peer rejected it or accepted
+    none of the contexts.
     """
-    ae = make_application_entity(
-        calling_ae_title,
-        acse_timeout_s=acse_timeout_s,
-        dimse_timeout_s=dimse_timeout_s,
-        network_timeout_s=network_timeout_s,
-        max_pdu_bytes=max_pdu_bytes,
-    )
-    association = ae.associate(
+    association = make_application_entity(calling_ae_title, limits).associate(
         peer.host,
         peer.port,
         contexts=list(contexts),
         ae_title=peer.ae_title,
-        max_pdu=max_pdu_bytes,
+        max_pdu=limits.max_pdu_bytes,
         ext_neg=list(ext_neg),
-        evt_handlers=list(handlers),
+        evt_handlers=list(evt_handlers),
     )
-    if not association.is_established:
-        raise _refusal(peer, association)
-    try:
+    _require_established(association, peer)
+    send_at_once(association)
+    with _released(association):
         yield association
-    except BaseException:
-        association.abort()
-        raise
+
+
+@contextmanager
+def _released(association: Association) -> Iterator[None]:
+    finish: Callable[[], None] = association.abort
+    try:
+        yield
+        finish = association.release
+    finally:
+        if association.is_established:
+            finish()
+
+
+def _require_established(association: Association, peer: PeerSettings) -> None:
     if association.is_established:
-        association.release()
-
-
-def _refusal(peer: PeerSettings, association: Association) -> PeerRefusedError | PeerUnreachableError:
-    where = f"{peer.ae_title} at {peer.host}:{peer.port}"
+        return
+    name = f"{peer.ae_title}@{peer.host}:{peer.port}"
     if association.is_rejected:
         answer = association.acceptor.primitive
-        return PeerRefusedError(f"{where} rejected the association: {answer.result_str}, {answer.reason_str}")
+        raise PeerRefusedError(f"{name} rejected the association: {answer.reason_str} ({answer.result_str})")
     if association.rejected_contexts:
-        return PeerRefusedError(f"{where} accepts none of the presentation contexts that were asked for")
-    return PeerUnreachableError(f"{where} gave no association; is it running, and are host and port right?")
+        raise PeerRefusedError(f"{name} accepted none of the proposed SOP classes and transfer syntaxes")
+    raise PeerUnreachableError(
+        f"no association with {name}; is it running, and are address, port and AE titles right on both sides?"
+    )
+
+
+def send_at_once(association: Association) -> None:
+    """Switch off Nagle's algorithm, which with delayed acknowledgement costs 40 ms a message."""
+    transport = association.dul.socket
+    if transport is not None and transport.socket is not None:
+        transport.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

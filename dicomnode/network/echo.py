@@ -4,6 +4,7 @@ import time
 
 from ..errors import PeerRefusedError, PeerUnreachableError
 from ..settings import PeerSettings
+from .application_entity import DEFAULT_LIMITS, Limits
 from .association import open_association
 from .contexts import verification_context
 
@@ -12,18 +13,11 @@ def echo(
     peer: PeerSettings,
     calling_ae_title: str,
     *,
-    acse_timeout_s: float = 30,
-    dimse_timeout_s: float = 30,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> float:
     """Seconds from opening the association to the answer. Raises `PeerError` when there is none or it is no success."""
     started = time.monotonic()
-    with open_association(
-        peer,
-        calling_ae_title,
-        [verification_context()],
-        acse_timeout_s=acse_timeout_s,
-        dimse_timeout_s=dimse_timeout_s,
-    ) as association:
+    with open_association(peer, calling_ae_title, [verification_context()], limits=limits) as association:
         answer = association.send_c_echo()
         seconds = time.monotonic() - started
     if "Status" not in answer:
