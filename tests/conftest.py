@@ -4,4 +4,5 @@ pytest_plugins = [
     "tests.fixtures.reference_data",
     "tests.fixtures.real_programs",
     "tests.fixtures.orthanc",
+    "tests.fixtures.small_pacs",
 ]
