@@ -1,0 +1,129 @@
+"""Fusion of details scale by scale: the three-dimensional Laplacian pyramid."""
+
+from dataclasses import asdict, dataclass
+from typing import Literal, TypeAlias
+
+import torch
+from torch.nn import functional
+
+from ..errors import ParameterError
+from ..types import VoxelArray
+from ..volume import Volume
+from .inputs import AlignedPair, WindowChoice, aligned_pair
+from .method import Fused
+
+KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
+"""The generating kernel of Burt and Adelson 1983 (`burt1983`), eq. 1 to 4, with a = 0.375."""
+
+LEAST_EXTENT = 4
+"""An axis is not halved below half of this; a single slice is never halved along the slices."""
+
+Axes: TypeAlias = tuple[int, ...]
+Level: TypeAlias = tuple[VoxelArray, Axes]
+"""Details, and the axes that were halved below them."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaplacianPyramid:
+    """Per coefficient the stronger detail of both images, and a common base.
+
+    The pyramid is that of Burt and Adelson 1983 (`burt1983`) along three axes; an axis twice as coarse as the finest
+    waits until the others have caught up, so that a level means the same size in mm in all directions. `detail` is
+    `max_abs` (the larger coefficient) or `energy` (the coefficient whose 3 × 3 × 3 neighbourhood has the larger sum
+    of squares: the salience of Burt and Kolczynski 1993, `burt1993`, section 3, without its match measure). `base`
+    is `mean` or `max`. An image fused with itself comes back.
+    """
+
+    levels: int = 4
+    detail: Literal["max_abs", "energy"] = "energy"
+    base: Literal["mean", "max"] = "mean"
+    fixed_window: WindowChoice = None
+    moved_window: WindowChoice = None
+
+    def __post_init__(self) -> None:
+        if self.levels < 1:
+            raise ParameterError(f"levels is at least 1, not {self.levels}")
+        if self.detail not in ("max_abs", "energy"):
+            raise ParameterError(f"detail is max_abs or energy, not {self.detail!r}")
+        if self.base not in ("mean", "max"):
+            raise ParameterError(f"base is mean or max, not {self.base!r}")
+
+    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
+        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+        image = pair.over_fixed(self._fuse(pair, fixed.grid.spacing_mm))
+        return Fused(image, fixed.grid, "laplacian_pyramid", asdict(self) | pair.windows)
+
+    def _fuse(self, pair: AlignedPair, spacing_mm: tuple[float, float, float]) -> VoxelArray:
+        # Nothing but the fixed image is known there; any other filling would be an edge that nobody has.
+        moved = pair.moved if pair.shown is None else torch.where(pair.shown, pair.moved, pair.fixed)
+        first, first_base = decompose(pair.fixed, self.levels, spacing_mm)
+        second, second_base = decompose(moved, self.levels, spacing_mm)
+        base = (first_base + second_base) / 2 if self.base == "mean" else torch.maximum(first_base, second_base)
+        details = [(self._stronger(a, b), axes) for (a, axes), (b, _) in zip(first, second, strict=True)]
+        return compose(details, base)
+
+    def _stronger(self, first: VoxelArray, second: VoxelArray) -> VoxelArray:
+        if self.detail == "max_abs":
+            return torch.where(second.abs() > first.abs(), second, first)
+        return torch.where(_energy(second) > _energy(first), second, first)
+
+
+def decompose(image: VoxelArray, levels: int, spacing_mm: tuple[float, float, float]) -> tuple[list[Level], VoxelArray]:
+    """The details, finest first, and what is left below them. Stops early where no axis can be halved."""
+    details: list[Level] = []
+    spacing = list(spacing_mm)
+    for _ in range(levels):
+        able = [axis for axis in range(3) if image.shape[axis] >= LEAST_EXTENT]
+        # Closer to the finest than to its double, on a logarithmic scale.
+        axes = tuple(axis for axis in able if spacing[axis] < 2**0.5 * min(spacing[other] for other in able))
+        if not axes:
+            break
+        coarse = image
+        for axis in axes:
+            coarse = reduce(coarse, axis)
+            spacing[axis] *= 2
+        details.append((image - _expanded(coarse, axes, image.shape), axes))
+        image = coarse
+    return details, image
+
+
+def compose(details: list[Level], base: VoxelArray) -> VoxelArray:
+    """The image whose `decompose` these are."""
+    for detail, axes in reversed(details):
+        base = _expanded(base, axes, detail.shape) + detail
+    return base
+
+
+def reduce(image: VoxelArray, axis: int) -> VoxelArray:
+    """REDUCE (`burt1983`, eq. 1) along one axis: smoothed, every second kept, the edge continued; n to ⌈n/2⌉."""
+    extent = image.shape[axis]
+    kept = -(-extent // 2)
+    padded = torch.cat([image.narrow(axis, 0, 1)] * 2 + [image] + [image.narrow(axis, extent - 1, 1)] * 2, dim=axis)
+    smoothed = torch.zeros((*image.shape[:axis], kept, *image.shape[axis + 1 :]), device=image.device)
+    for offset, weight in enumerate(KERNEL):
+        every_second = torch.arange(offset, offset + 2 * kept - 1, 2, device=image.device)
+        smoothed.add_(padded.index_select(axis, every_second), alpha=weight)
+    return smoothed
+
+
+def expand(image: VoxelArray, axis: int, extent: int) -> VoxelArray:
+    """EXPAND (`burt1983`, eq. 2) along one axis, to `extent` (twice as many, or one fewer); the edge continued."""
+    count = image.shape[axis]
+    before = torch.cat([image.narrow(axis, 0, 1), image.narrow(axis, 0, count - 1)], dim=axis)
+    after = torch.cat([image.narrow(axis, 1, count - 1), image.narrow(axis, count - 1, 1)], dim=axis)
+    even = 2 * KERNEL[0] * (before + after) + 2 * KERNEL[2] * image
+    odd = 2 * KERNEL[1] * (image + after)
+    both = torch.stack([even, odd], dim=axis + 1).flatten(axis, axis + 1)
+    return both.narrow(axis, 0, extent)
+
+
+def _expanded(image: VoxelArray, axes: Axes, shape: torch.Size) -> VoxelArray:
+    for axis in axes:
+        image = expand(image, axis, shape[axis])
+    return image
+
+
+def _energy(detail: VoxelArray) -> VoxelArray:
+    """Mean square over 3 × 3 × 3 voxels, of those that there are."""
+    squares = detail.square()[None, None]
+    return functional.avg_pool3d(squares, kernel_size=3, stride=1, padding=1, count_include_pad=False)[0, 0]
