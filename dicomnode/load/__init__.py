@@ -1,1 +1,5 @@
 """From instances to a Volume."""
+
+from .series import LoadedSeries, load_series
+
+__all__ = ["LoadedSeries", "load_series"]

@@ -1,0 +1,35 @@
+"""Stored values out of any transfer syntax that pydicom and its decoders know."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import Dataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.uid import UID
+
+from ..errors import UndecodableError
+from .headers import READ_FAILURES, filled
+
+
+def decoded(dataset: Dataset) -> NDArray[Any]:
+    """(frame, row, column): stored values, unused high bits cleared or sign-extended.
+
+    Raises `UndecodableError` naming the transfer syntax where nothing decodes it, or where the data end early.
+    """
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    try:
+        array, _ = get_decoder(syntax).as_array(dataset, raw=True)
+    except NotImplementedError as error:
+        raise UndecodableError(f"nothing here decodes the transfer syntax {syntax.name} ({syntax})") from error
+    except (RuntimeError, *READ_FAILURES) as error:
+        uid = filled(dataset, "SOPInstanceUID")
+        raise UndecodableError(f"the pixels of {uid} ({syntax.name}) cannot be decoded: {error}") from error
+    return np.asarray(array if array.ndim == 3 else array[np.newaxis])
+
+
+def lossy_note(dataset: Dataset) -> str | None:
+    """What to say where the pixels were compressed with loss at some time."""
+    if str(filled(dataset, "LossyImageCompression")) != "01":
+        return None
+    return "The images were compressed with loss before they came; their values are not quite those measured."
