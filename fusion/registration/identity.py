@@ -1,0 +1,100 @@
+"""The header's own transform, verified: both images are said to share their coordinates, and are asked whether so."""
+
+import time
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+
+from ..errors import ParameterError
+from ..geometry.transform import AffineTransform
+from ..volume import Volume
+from .distance import mean_displacement_mm
+from .objective import Poses
+from .preparation import prepare
+from .registrar import Registration
+from .rigid import parameters_of, pose_measures
+from .search import FINE, MIDDLE, SPACINGS_MM, Frame
+from .uncertainty import FLOOR_MM, estimate_error
+from .usable import require_usable
+
+PERTURBED_MM = (3.0, 10.0)
+PERTURBED_DEG = (3.0, 5.0)
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityRegistrar:
+    """Takes the header's word for the transform, and measures how far the image content disagrees.
+
+    The pose is refined from the identity: `motion_mm` is how far it goes (mean over the body). It is evidence of motion
+    only as far as it exceeds how well the images determine a pose at all, which is measured, too.
+    """
+
+    seed: int = 20_000
+
+    name: ClassVar[str] = "identity"
+    similarity_name: ClassVar[str] = "normalised mutual information"
+
+    def __post_init__(self) -> None:
+        if self.seed < 0:
+            raise ParameterError(f"the seed of the identity registrar is not negative, not {self.seed}")
+
+    def __call__(self, fixed: Volume, moving: Volume) -> Registration:
+        """Verify that `moving` lies to `fixed` as the headers say."""
+        began = time.perf_counter()
+        require_usable(fixed, "fixed")
+        require_usable(moving, "moving")
+        moving = moving.to(fixed.device)
+        frame = Frame.of(prepare(fixed, SPACINGS_MM), prepare(moving, SPACINGS_MM), 0.05, self.seed)
+        identity = AffineTransform.identity()
+        start = Poses.of([identity], frame.centre_mm)
+        objective = frame.objective(FINE)
+        at_identity = float(objective.value(start)[0][0])
+        around, _ = objective.value(perturbed(start))
+
+        middle = frame.climb(MIDDLE, start)
+        fine = frame.climb(FINE, middle.poses)
+        refined = fine.poses.transform(0)
+        motion_mm = mean_displacement_mm(identity, refined, frame.body_points)
+        estimate = estimate_error(frame, fine.poses)
+        # The refined pose is itself only as good as its estimate; the rest of the way is taken as real.
+        expected = float(np.hypot(FLOOR_MM, motion_mm))
+        gain = (float(fine.similarity[0]) - 1) / max(at_identity - 1, 1e-9) - 1
+        return Registration(
+            transform=identity,
+            registrar=self.name,
+            parameters=parameters_of(self),
+            similarity_name=self.similarity_name,
+            similarity=at_identity,
+            expected_error_mm=expected,
+            error_bound_mm=max(2 * expected, motion_mm + estimate.bound_mm),
+            iterations=middle.iterations + fine.iterations,
+            converged=True,
+            seconds=time.perf_counter() - began,
+            device=str(fixed.device),
+            measures={
+                **estimate.measures,
+                **pose_measures(frame, identity, identity),
+                "motion_mm": motion_mm,
+                "motion_uncertainty_mm": estimate.expected_mm,
+                "motion_gain_ratio": gain,
+                "perturbed_worse_ratio": float((around < at_identity).to(torch.float64).mean()),
+            },
+        )
+
+
+def perturbed(pose: Poses) -> Poses:
+    """Twelve small and twelve larger moves of one pose along and about each axis."""
+    moves = [
+        np.concatenate([np.zeros(3), sign * mm * axis]) for mm in PERTURBED_MM for axis in np.eye(3) for sign in (-1, 1)
+    ]
+    moves += [
+        np.concatenate([sign * np.radians(deg) * axis, np.zeros(3)])
+        for deg in PERTURBED_DEG
+        for axis in np.eye(3)
+        for sign in (-1, 1)
+    ]
+    steps = torch.from_numpy(np.array(moves))
+    many = Poses(pose.rotation.repeat(len(steps), 1, 1), pose.translation_mm.repeat(len(steps), 1), pose.centre_mm)
+    return many.turned(steps[:, :3], steps[:, 3:])

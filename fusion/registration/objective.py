@@ -1,0 +1,191 @@
+"""The similarity of a batch of rigid poses, and its derivative by the pose.
+
+A pose is y = R (x - c) + t with c the centre of the fixed body, x in the fixed and y in the moving image (LPS mm,
+float64). Derivatives are by a small rotation vector applied after R, and by t.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..geometry.transform import AffineTransform
+from ..similarity.mutual_information import Windowed, by_moving_value, joint_histogram, normalised_mutual_information
+from ..types import Points
+from .preparation import Level
+
+SAMPLES_AT_ONCE = 400_000
+"""Samples that are worked on together: few enough to stay near the processor, enough to hide the call overhead."""
+
+INDEPENDENT = 1.0
+"""NMI of images that know nothing of each other; what a pose without enough overlap gets."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Poses:
+    """`rotation` (n, 3, 3) and `translation_mm` (n, 3), float64, about one `centre_mm` (3,)."""
+
+    rotation: torch.Tensor
+    translation_mm: torch.Tensor
+    centre_mm: torch.Tensor
+
+    def __len__(self) -> int:
+        return self.rotation.shape[0]
+
+    def __getitem__(self, which: torch.Tensor | slice) -> "Poses":
+        return Poses(self.rotation[which], self.translation_mm[which], self.centre_mm)
+
+    def joined(self, other: "Poses") -> "Poses":
+        """These, then `other`."""
+        return Poses(
+            torch.cat([self.rotation, other.rotation]),
+            torch.cat([self.translation_mm, other.translation_mm]),
+            self.centre_mm,
+        )
+
+    def turned(self, rotation_vector_rad: torch.Tensor, translation_mm: torch.Tensor) -> "Poses":
+        """Each turned by a further rotation vector (n, 3) and moved (n, 3)."""
+        return Poses(
+            exponential(rotation_vector_rad) @ self.rotation, self.translation_mm + translation_mm, self.centre_mm
+        )
+
+    def transform(self, which: int) -> AffineTransform:
+        """One of them as a transform."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self.rotation[which].numpy()
+        matrix[:3, 3] = (self.translation_mm[which] - self.rotation[which] @ self.centre_mm).numpy()
+        return AffineTransform(matrix)
+
+    @classmethod
+    def of(cls, transforms: "list[AffineTransform]", centre_mm: Points) -> "Poses":
+        """Rigid transforms as poses about `centre_mm`."""
+        matrices = torch.from_numpy(np.stack([t.matrix for t in transforms]))
+        centre = torch.from_numpy(np.asarray(centre_mm, dtype=np.float64))
+        return cls(matrices[:, :3, :3], matrices[:, :3, :3] @ centre + matrices[:, :3, 3], centre)
+
+
+def exponential(vectors: torch.Tensor) -> torch.Tensor:
+    """(n, 3) rotation vectors to (n, 3, 3) rotation matrices."""
+    zero = torch.zeros_like(vectors[:, 0])
+    x, y, z = vectors.unbind(1)
+    cross = torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], dim=1).reshape(-1, 3, 3)
+    rotations: torch.Tensor = torch.linalg.matrix_exp(cross)
+    return rotations
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Objective:
+    """NMI of fixed samples against a moving level.
+
+    `points` (3, n) or (poses, 3, n) float32 are fixed points less the centre; `fixed` their windowed values, (1 or
+    poses, n). Poses that keep fewer than `min_inside` of the samples inside the moving image count as independent.
+    """
+
+    points: torch.Tensor
+    fixed: Windowed
+    moving: Level
+    bins: int
+    min_inside: float
+
+    @classmethod
+    def at(
+        cls,
+        points: Points,
+        centre_mm: Points,
+        fixed: Level,
+        moving: Level,
+        *,
+        bins: int,
+        min_inside: float,
+    ) -> "Objective":
+        """Sample `fixed` at `points` (n, 3) or (poses, n, 3), LPS mm."""
+        device = moving.sampler.coefficients.device
+        matrix = fixed.indices_from_points
+        indices = points @ matrix[:3, :3].T + matrix[:3, 3]
+        flat = torch.from_numpy(indices.reshape(-1, 3).T.astype(np.float32)).to(device)
+        values, _ = fixed.sampler.value(flat)
+        centred = np.swapaxes(points - centre_mm, -1, -2).astype(np.float32)
+        rows = 1 if points.ndim == 2 else points.shape[0]
+        return cls(
+            torch.from_numpy(np.ascontiguousarray(centred)).to(device),
+            Windowed.of(values.reshape(rows, -1), bins),
+            moving,
+            bins,
+            min_inside,
+        )
+
+    def only(self, which: torch.Tensor) -> "Objective":
+        """The objective for some of the poses, where each pose has its own points."""
+        if self.points.ndim == 2:
+            return self
+        device_which = which.to(self.points.device)
+        fixed = Windowed(self.fixed.lower[device_which], self.fixed.upper_share[device_which])
+        return Objective(self.points[device_which], fixed, self.moving, self.bins, self.min_inside)
+
+    def _chunks(self, poses: Poses) -> list[slice]:
+        size = max(1, SAMPLES_AT_ONCE // self.points.shape[-1])
+        return [slice(k, min(k + size, len(poses))) for k in range(0, len(poses), size)]
+
+    def _part(self, part: slice) -> tuple[torch.Tensor, Windowed]:
+        if self.points.ndim == 2:
+            return self.points, self.fixed
+        return self.points[part], Windowed(self.fixed.lower[part], self.fixed.upper_share[part])
+
+    def _indices(self, poses: Poses, points: torch.Tensor) -> torch.Tensor:
+        """(3, poses, n) array indices in the moving level."""
+        to_index = torch.from_numpy(self.moving.indices_from_points)
+        linear = (to_index[:3, :3] @ poses.rotation).to(points)
+        shift = (poses.translation_mm @ to_index[:3, :3].T + to_index[:3, 3]).to(points)
+        if points.ndim == 2:
+            indices = (linear.transpose(0, 1).reshape(-1, 3) @ points).reshape(3, len(poses), -1)
+        else:
+            indices = torch.bmm(linear, points).transpose(0, 1)
+        return indices + shift.T[:, :, None]
+
+    def value(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
+        """NMI (poses,) and the share of samples inside (poses,), float64 on the CPU."""
+        similarities, shares = [], []
+        for part in self._chunks(poses):
+            points, fixed = self._part(part)
+            indices = self._indices(Poses(poses.rotation[part], poses.translation_mm[part], poses.centre_mm), points)
+            values, inside = self.moving.sampler.value(indices.reshape(3, -1))
+            shape = indices.shape[1:]
+            inside = inside.reshape(shape)
+            moving = Windowed.of(values.reshape(shape), self.bins)
+            ratio, _ = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
+            share = inside.to(torch.float64).mean(dim=1)
+            similarities.append(torch.where(share >= self.min_inside, ratio, INDEPENDENT).cpu())
+            shares.append(share.cpu())
+        return torch.cat(similarities), torch.cat(shares)
+
+    def value_and_gradient(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
+        """NMI (poses,) and derivative (poses, 6) by rotation vector (rad) and translation (mm), float64 on the CPU."""
+        parts = [self._gradient_of(poses, part) for part in self._chunks(poses)]
+        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+
+    def _gradient_of(self, poses: Poses, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        points, fixed = self._part(part)
+        rotation = poses.rotation[part]
+        indices = self._indices(Poses(rotation, poses.translation_mm[part], poses.centre_mm), points)
+        shape = indices.shape[1:]
+        values, gradient, inside = self.moving.sampler.value_and_gradient(indices.reshape(3, -1))
+        inside = inside.reshape(shape)
+        moving = Windowed.of(values.reshape(shape), self.bins)
+        ratio, slope = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
+        pull = by_moving_value(slope, fixed, moving, inside, self.bins) * (self.bins - 1)
+        weighted = (gradient.reshape(3, *shape) * pull).transpose(0, 1)
+        force = weighted.sum(dim=2).to(torch.float64).cpu()
+        spread = torch.matmul(weighted, points.transpose(-1, -2)).to(torch.float64).cpu()
+        to_index = torch.from_numpy(self.moving.indices_from_points[:3, :3].copy())
+        moment = to_index.T @ spread @ rotation.transpose(1, 2)
+        torque = torch.stack(
+            [
+                moment[:, 2, 1] - moment[:, 1, 2],
+                moment[:, 0, 2] - moment[:, 2, 0],
+                moment[:, 1, 0] - moment[:, 0, 1],
+            ],
+            dim=1,
+        )
+        enough = (inside.to(torch.float64).mean(dim=1) >= self.min_inside).cpu()
+        whole = torch.cat([torque, force @ to_index], dim=1)
+        return torch.where(enough, ratio.cpu(), INDEPENDENT), torch.where(enough[:, None], whole, 0.0)

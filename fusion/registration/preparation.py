@@ -1,0 +1,97 @@
+"""An image made ready for registration: cleaned, scaled to 0 … 1, at several resolutions, with its body."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..types import Affine4x4, MaskArray, Points, VoxelArray
+from ..volume import Grid, Volume
+from .body import body_mask, body_threshold
+from .intensity import IntensityScale, clip_range, is_hounsfield, some_of
+from .levels import shrunk
+from .sampling import CellSampler
+
+BODY_SPACING_MM = 4.0
+BODY_MARGIN_MM = 12.0
+"""Air round the skin belongs to the region of interest: without it nothing marks the contour."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Level:
+    """One resolution: the scaled voxels behind a sampler, and the way from LPS mm to array indices."""
+
+    sampler: CellSampler
+    grid: Grid
+
+    @property
+    def indices_from_points(self) -> Affine4x4:
+        """(4, 4): LPS mm to array indices."""
+        return np.asarray(np.linalg.inv(self.grid.affine), dtype=np.float64)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prepared:
+    """What registration needs of one volume. `body` and `region` (body and margin) lie on `body_grid`, on the CPU."""
+
+    grid: Grid
+    levels: tuple[Level, ...]
+    body: MaskArray
+    region: MaskArray
+    body_grid: Grid
+    device: torch.device
+
+    @property
+    def body_points(self) -> Points:
+        """(n, 3) LPS mm: voxel centres of the body."""
+        return self.body_grid.points(np.argwhere(self.body.numpy()).astype(np.float64))
+
+    @property
+    def body_volume_ml(self) -> float:
+        """How much of the field of view the body fills."""
+        return float(self.body.sum()) * float(np.prod(self.body_grid.spacing_mm)) / 1000
+
+    def jittered_points(self, count: int, seed: int) -> Points:
+        """(about `count`, 3) LPS mm: points of the region, evenly spread, off every grid (no grid effects).
+
+        The generator is local and seeded: no global state, the same points every time.
+        """
+        generator = np.random.default_rng(seed)
+        inside = np.argwhere(self.region.numpy()).astype(np.float64)
+        repeats = -(-count // len(inside))
+        order = generator.permutation(len(inside) * repeats)[:count] % len(inside)
+        jittered = inside[order] + generator.uniform(-0.5, 0.5, (len(order), 3))
+        return self.body_grid.points(np.clip(jittered, 0, np.array(self.body_grid.shape) - 1))
+
+
+def prepare(volume: Volume, spacings_mm: Sequence[float]) -> Prepared:
+    """Make `volume` ready at the resolutions `spacings_mm`; voxels stay on its device, its own are not changed."""
+    valid = torch.isfinite(volume.voxels)
+    if volume.valid is not None:
+        valid &= volume.valid
+    low, high = clip_range(volume, valid)
+    clipped = torch.where(valid, volume.voxels, low).clamp(low, high)
+
+    coarse, coarse_valid, body_grid = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)
+    threshold = body_threshold(some_of(coarse, coarse_valid), is_hounsfield(volume))
+    body = body_mask(coarse, body_grid, threshold)
+    region = _with_margin(body, body_grid) & coarse_valid.cpu()
+    scale = IntensityScale.of(some_of(coarse, region.to(coarse.device)), low, high)
+
+    levels = []
+    for spacing_mm in spacings_mm:
+        voxels, whole, grid = shrunk(clipped, valid, volume.grid, spacing_mm)
+        levels.append(_level(scale(voxels), whole, grid))
+    return Prepared(volume.grid, tuple(levels), body, region, body_grid, volume.device)
+
+
+def _level(voxels: VoxelArray, valid: MaskArray, grid: Grid) -> Level:
+    return Level(CellSampler.of(voxels, None if bool(valid.all()) else valid), grid)
+
+
+def _with_margin(body: MaskArray, grid: Grid) -> MaskArray:
+    reach = [max(0, round(BODY_MARGIN_MM / spacing)) for spacing in grid.spacing_mm]
+    widths = [2 * r + 1 for r in reach]
+    grown = torch.nn.functional.max_pool3d(body.to(torch.float32)[None, None], widths, stride=1, padding=reach)
+    return grown[0, 0] > 0

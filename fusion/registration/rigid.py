@@ -1,0 +1,108 @@
+"""Rigid registration by normalised mutual information, from many starts and at several resolutions."""
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+from ..errors import ParameterError
+from ..geometry.transform import AffineTransform
+from ..volume import Volume
+from .distance import mean_displacement_mm
+from .overlap import overlap_share
+from .preparation import prepare
+from .registrar import Registration
+from .search import SPACINGS_MM, Found, Frame, search
+from .starts import starts
+from .uncertainty import estimate_error
+from .usable import require_usable
+
+EXCHANGE_BELOW = 0.6
+"""Where the moving body is smaller than this share of the fixed one, it is the one that is sampled: the samples of a
+whole body are too thin over a head."""
+
+
+@dataclass(frozen=True, slots=True)
+class RigidRegistrar:
+    """Finds three rotations and three translations, wherever the patient lay.
+
+    `climbing` starts are refined of the thousand or so that are looked at; `min_inside` is the share of the smaller
+    body's samples that must fall inside the other field of view; `seed` fixes the samples.
+    """
+
+    climbing: int = 64
+    min_inside: float = 0.3
+    seed: int = 20_000
+
+    name: ClassVar[str] = "rigid"
+    similarity_name: ClassVar[str] = "normalised mutual information"
+
+    def __post_init__(self) -> None:
+        if self.climbing < 1 or not 0 < self.min_inside < 1:
+            raise ParameterError(
+                f"the rigid registrar climbs from at least one start and needs a share of samples inside between 0 "
+                f"and 1, not climbing={self.climbing}, min_inside={self.min_inside}"
+            )
+
+    def __call__(self, fixed: Volume, moving: Volume) -> Registration:
+        """Register `moving` to `fixed`; the result is on the CPU, the work where the voxels of `fixed` are."""
+        began = time.perf_counter()
+        require_usable(fixed, "fixed")
+        require_usable(moving, "moving")
+        moving = moving.to(fixed.device)
+        sampled, other = prepare(fixed, SPACINGS_MM), prepare(moving, SPACINGS_MM)
+        exchanged = other.body_volume_ml < EXCHANGE_BELOW * sampled.body_volume_ml
+        if exchanged:
+            sampled, other = other, sampled
+        frame = Frame.of(sampled, other, self.min_inside, self.seed)
+        found = search(frame, starts(sampled, other, frame.centre_mm), self.climbing)
+        estimate = estimate_error(frame, found.poses[:1])
+        inward = found.poses.transform(0)
+        transform = inward.inverse() if exchanged else inward
+        return Registration(
+            transform=transform,
+            registrar=self.name,
+            parameters=parameters_of(self),
+            similarity_name=self.similarity_name,
+            similarity=float(found.similarity[0]),
+            expected_error_mm=estimate.expected_mm,
+            error_bound_mm=estimate.bound_mm,
+            iterations=found.iterations,
+            converged=found.converged,
+            seconds=time.perf_counter() - began,
+            device=str(fixed.device),
+            measures={
+                **estimate.measures,
+                **search_measures(frame, found),
+                **pose_measures(frame, inward, transform),
+            },
+        )
+
+
+def parameters_of(registrar: Any) -> dict[str, Any]:
+    """The provenance entry of a registrar: its fields."""
+    return asdict(registrar)
+
+
+def pose_measures(frame: Frame, inward: AffineTransform, transform: AffineTransform) -> dict[str, float]:
+    """What the pose itself says: turn and shift against the header, and how much of the bodies overlaps."""
+    return {
+        "header_rotation_deg": transform.rotation_angle_deg,
+        "header_shift_mm": mean_displacement_mm(inward, AffineTransform.identity(), frame.body_points),
+        "overlap_ratio": overlap_share(frame.fixed, frame.moving, inward),
+    }
+
+
+def search_measures(frame: Frame, found: Found) -> dict[str, float]:
+    """What the search says: whether the starts agree, and how near the next best, different pose comes."""
+    best = float(found.similarity[0])
+    close = [
+        mean_displacement_mm(found.poses.transform(0), found.poses.transform(k), frame.body_points)
+        for k in range(1, len(found.poses))
+        if float(found.similarity[k]) - 1 > 0.97 * (best - 1)
+    ]
+    return {
+        "start_agreement_ratio": found.agreeing / found.climbed,
+        "start_spread_mm": max(close, default=0.0),
+        "runner_up_ratio": max(0.0, found.runner_up_similarity - 1) / max(best - 1, 1e-9),
+        "runner_up_distance_mm": found.runner_up_distance_mm,
+    }

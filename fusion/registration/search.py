@@ -1,0 +1,155 @@
+"""The way from many starts to one pose: coarse for all of them, finer for fewer."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from ..types import Points
+from .distance import thinned
+from .objective import Objective, Poses
+from .optimise import Ascent, ascend
+from .preparation import Prepared
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One resolution of the search: which level, how many samples and bins, how far steps go, how many go on."""
+
+    level: int
+    samples: int
+    bins: int
+    first_step_mm: float
+    tolerance_mm: float
+    max_iterations: int
+    kept: int
+
+
+COARSE = Stage(level=0, samples=2500, bins=16, first_step_mm=8.0, tolerance_mm=0.4, max_iterations=30, kept=8)
+MIDDLE = Stage(level=1, samples=15_000, bins=24, first_step_mm=3.0, tolerance_mm=0.05, max_iterations=40, kept=3)
+FINE = Stage(level=2, samples=40_000, bins=32, first_step_mm=1.0, tolerance_mm=0.01, max_iterations=40, kept=3)
+
+SPACINGS_MM = (8.0, 4.0, 2.0)
+SAME_POSE_MM = 6.0
+"""Poses nearer than this (mean over the body) at the coarse level climb the same hill."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """A pair made ready, with the centre about which its poses turn and the seed of its samples."""
+
+    fixed: Prepared
+    moving: Prepared
+    body_points: Points
+    centre_mm: Points
+    min_inside: float
+    seed: int
+
+    @classmethod
+    def of(cls, fixed: Prepared, moving: Prepared, min_inside: float, seed: int) -> "Frame":
+        """The frame of a pair; poses turn about the centre of the fixed body."""
+        points = fixed.body_points
+        return cls(fixed, moving, thinned(points), points.mean(axis=0), min_inside, seed)
+
+    @property
+    def radius_mm(self) -> float:
+        """Root mean square distance of the body from the centre."""
+        return float(np.sqrt(((self.body_points - self.centre_mm) ** 2).sum(axis=1).mean()))
+
+    def objective(self, stage: Stage, points: Points | None = None) -> Objective:
+        """The similarity at a stage, at its own points or at `points`."""
+        return Objective.at(
+            self.fixed.jittered_points(stage.samples, self.seed + stage.level) if points is None else points,
+            self.centre_mm,
+            self.fixed.levels[stage.level],
+            self.moving.levels[stage.level],
+            bins=stage.bins,
+            min_inside=self.min_inside,
+        )
+
+    def climb(self, stage: Stage, poses: Poses, points: Points | None = None) -> Ascent:
+        """Refine `poses` at a stage."""
+        return ascend(
+            self.objective(stage, points),
+            poses,
+            radius_mm=self.radius_mm,
+            first_step_mm=stage.first_step_mm,
+            tolerance_mm=stage.tolerance_mm,
+            max_iterations=stage.max_iterations,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """The refined poses, best first, with their similarities; `agreeing` of the climbed starts reached the best."""
+
+    poses: Poses
+    similarity: torch.Tensor
+    runner_up_similarity: float
+    runner_up_distance_mm: float
+    agreeing: int
+    climbed: int
+    iterations: int
+    converged: bool
+
+
+def search(frame: Frame, starts: Poses, climbing: int) -> Found:
+    """Climb from the `climbing` best of `starts` at the coarse level, then from ever fewer at finer ones.
+
+    Neighbouring starts are thinned, so that the ones that climb are different; the first of `starts` always climbs.
+    """
+    value, _ = frame.objective(COARSE).value(starts)
+    chosen = distinct(starts, value, frame.body_points, SAME_POSE_MM * 2, climbing)
+    if 0 not in chosen.tolist():
+        chosen = torch.cat([chosen, torch.tensor([0])])
+    coarse = frame.climb(COARSE, starts[chosen])
+    kept = distinct(coarse.poses, coarse.similarity, frame.body_points, SAME_POSE_MM, COARSE.kept)
+    best = coarse.poses[kept[:1]]
+    near = gaps_mm(best, coarse.poses, frame.body_points)[0] < SAME_POSE_MM
+
+    middle = frame.climb(MIDDLE, coarse.poses[kept])
+    hills = distinct(middle.poses, middle.similarity, frame.body_points, SAME_POSE_MM / 2, MIDDLE.kept)
+    fine = frame.climb(FINE, middle.poses[hills])
+    order = torch.argsort(fine.similarity, descending=True, stable=True)
+    poses, similarity = fine.poses[order], fine.similarity[order]
+    apart = gaps_mm(poses[:1], poses, frame.body_points)[0]
+    others = torch.nonzero(apart > SAME_POSE_MM / 2)[:, 0]
+    runner_up = int(others[0]) if len(others) else None
+    return Found(
+        poses,
+        similarity,
+        1.0 if runner_up is None else float(similarity[runner_up]),
+        0.0 if runner_up is None else float(apart[runner_up]),
+        int(near.sum()),
+        len(chosen),
+        coarse.iterations + middle.iterations + fine.iterations,
+        bool(fine.converged[order[0]]),
+    )
+
+
+def gaps_mm(some: Poses, others: Poses, points: Points) -> torch.Tensor:
+    """(some, others): root mean square distance over `points` between each two poses.
+
+    For rigid maps it follows from the second moments of the points: no point needs to be moved.
+    """
+    centred = torch.from_numpy(points) - some.centre_mm
+    moments = centred.T @ centred / len(centred)
+    mean = centred.mean(dim=0)
+    turn = some.rotation[:, None] - others.rotation[None]
+    shift = some.translation_mm[:, None] - others.translation_mm[None]
+    squared = torch.einsum("abij,jk,abik->ab", turn, moments, turn) + shift.square().sum(dim=2)
+    squared = squared + 2 * torch.einsum("abij,j,abi->ab", turn, mean, shift)
+    return squared.clamp_min(0).sqrt()
+
+
+def distinct(poses: Poses, similarity: torch.Tensor, points: Points, apart_mm: float, count: int) -> torch.Tensor:
+    """Indices of the `count` best poses of which no two are nearer than `apart_mm`, best first."""
+    order = torch.argsort(similarity, descending=True, stable=True)[: 12 * count]
+    gaps = gaps_mm(poses[order], poses[order], points)
+    chosen: list[int] = []
+    for k in range(len(order)):
+        if len(chosen) == count:
+            break
+        if not chosen or float(gaps[k, chosen].min()) >= apart_mm:
+            chosen.append(k)
+    return order[torch.tensor(chosen)]
