@@ -85,6 +85,11 @@ class SendReport:
         }
 
     @property
+    def stored(self) -> int:
+        """How many instances the peer has taken, with a warning or without."""
+        return sum(status.stored for status in self.instances)
+
+    @property
     def complete(self) -> bool:
         """Whether the peer has everything."""
         return not self.interrupted and all(status.stored for status in self.instances)
@@ -110,14 +115,15 @@ def send_files(
     peer: PeerSettings,
     calling_ae_title: str,
     files: Sequence[Path],
-    on_progress: Callable[[InstanceStatus], None] = lambda _: None,
+    on_progress: Callable[[int, int], None] = lambda _done, _total: None,
     *,
     limits: Limits = DEFAULT_LIMITS,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> SendReport:
     """Send DICOM files to `peer`, in their order, over as few associations as the contexts allow.
 
-    An instance that the peer refuses does not stop the others. Raises `PeerUnreachableError` or `PeerRefusedError`
+    `on_progress` is told how many have been dealt with, of how many. An instance that the peer refuses does not stop
+    the others. Raises `PeerUnreachableError` or `PeerRefusedError`
     when there is no association, or when it keeps being lost; sending again what arrived is harmless.
     """
     wanted = tuple(known_transfer_syntax(name) for name in peer.transfer_syntaxes)
@@ -125,7 +131,7 @@ def send_files(
 
     def note(status: InstanceStatus) -> None:
         statuses.append(status)
-        on_progress(status)
+        on_progress(len(statuses), len(files))
 
     outgoing: list[_Outgoing] = []
     for path in files:

@@ -1,0 +1,223 @@
+"""The sender: takes what is due from the outbox to the peers, and does not give up.
+
+Each destination has one thread at a time, so that its series keep their order and a dead peer holds up nobody else.
+Everything that has to survive a restart is a row of the outbox; sending again what a peer has is harmless.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
+from pathlib import Path
+
+import structlog
+from pydicom.uid import generate_uid
+
+from storage.errors import StorageError
+from storage.objects import ObjectStore
+from storage.outbox import Outbox
+from storage.records import Delivery, DeliveryState, DerivedInstance
+
+from ..errors import PeerError
+from ..network.association import Limits
+from ..settings import PeerSettings, Settings
+from .storage_commitment import request
+from .storage_scu import send_files
+from .transcode import known_transfer_syntax
+
+BATCH = 10
+"""Deliveries that are fetched at once."""
+
+Clock = Callable[[], datetime]
+
+logger = structlog.get_logger()
+
+
+class Sender:
+    """Delivers the outbox to the peers of the settings, over and over until it is stopped."""
+
+    def __init__(self, settings: Settings, outbox: Outbox, store: ObjectStore) -> None:
+        self._settings = settings
+        self._outbox = outbox
+        self._store = store
+        self._limits = Limits.of(settings.node)
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pool = ThreadPoolExecutor(max(1, len(settings.peers) + 1), "sender")
+        self._busy: dict[str, Future[None]] = {}
+        self._held: dict[str, datetime] = {}  # each entry is written by the thread of its destination alone
+        for peer in settings.peers.values():
+            for name in peer.transfer_syntaxes:
+                known_transfer_syntax(name)
+
+    def start(self) -> None:
+        """Begin to deliver in the background."""
+        self._thread = threading.Thread(target=self._run, name="sender", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End after the instances that are on the wire; what is left is sent after the next start."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._pool.shutdown()
+
+    def run_once(self, now: datetime) -> int:
+        """Try everything that is due at `now`; how many destinations there was something to do for."""
+        jobs = self._dispatch(now)
+        wait(jobs)
+        for job in jobs:
+            job.result()
+        return len(jobs)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(self._settings.sending.poll_s):
+            try:
+                self._dispatch(datetime.now(UTC))
+            except StorageError as error:
+                logger.warning("The outbox cannot be read", action="outbox_unavailable", reason=str(error))
+
+    def _dispatch(self, now: datetime) -> list["Future[None]"]:
+        """Hand what is due to one thread a destination; whoever is busy or held is left alone."""
+        self._busy = {name: job for name, job in self._busy.items() if not job.done()}
+        skip = {*self._busy, *(name for name, until in tuple(self._held.items()) if until > now)}
+        due = [delivery for delivery in self._outbox.overdue(now) if delivery.destination not in skip]
+        due += self._outbox.due(now, BATCH, skip)
+        due.sort(key=attrgetter("destination", "delivery_id"))
+        jobs = []
+        for destination, deliveries in groupby(due, attrgetter("destination")):
+            job = self._pool.submit(self._carry_out, destination, tuple(deliveries), now)
+            self._busy[destination] = job
+            jobs.append(job)
+        return jobs
+
+    def _carry_out(self, destination: str, deliveries: tuple[Delivery, ...], now: datetime) -> None:
+        """Deliver in order until one fails for a reason that the next would meet as well."""
+        clock = _clock_from(now)
+        for delivery in deliveries:
+            if self._stopping.is_set():
+                return
+            log = logger.bind(
+                case_id=delivery.case_id,
+                destination=destination,
+                series_instance_uid=delivery.series.series_instance_uid,
+                kind=delivery.series.kind,
+            )
+            try:
+                self._deliver(delivery, clock, log)
+                self._held.pop(destination, None)
+            except (PeerError, StorageError) as error:
+                self._held[destination] = clock() + self._retry_delay(delivery)
+                log.warning("Deliveries have to wait", action="destination_held", reason=str(error))
+                return
+            except Exception as error:  # noqa: BLE001 - one delivery must not end the thread of all
+                # Of the error only its kind is logged: its message may quote a header.
+                log.warning("A delivery failed", action="delivery_failed", error=type(error).__name__)
+                self._outbox.retry(delivery.delivery_id, repr(error), self._retry_at(delivery, clock))
+
+    def _deliver(self, delivery: Delivery, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
+        peer = self._settings.peers.get(delivery.destination)
+        if peer is None:
+            known = ", ".join(sorted(self._settings.peers)) or "none"
+            reason = f"the settings have no peer {delivery.destination!r} any more (known: {known}); add it and retry"
+            self._outbox.retry(delivery.delivery_id, reason, None)
+            log.warning("A destination is gone from the settings", action="delivery_failed", reason=reason)
+        elif delivery.state is DeliveryState.SENT:
+            log.warning("The commitment is overdue", action="commitment_overdue")
+            self._confirm(delivery, peer, clock)
+        elif self._send(delivery, peer, clock, log):
+            self._confirm(delivery, peer, clock)
+
+    def _send(self, delivery: Delivery, peer: PeerSettings, clock: Clock, log: structlog.stdlib.BoundLogger) -> bool:
+        """Whether the peer has all of it now."""
+        files, broken = self._files(delivery)
+        try:
+            report = send_files(
+                peer,
+                self._settings.node.ae_title,
+                files,
+                limits=self._limits,
+                should_stop=self._stopping.is_set,
+            )
+        except PeerError as error:
+            self._outbox.retry(delivery.delivery_id, str(error), self._retry_at(delivery, clock))
+            raise
+        if report.interrupted:
+            return False
+        refused = {**broken, **report.refused}
+        if refused:
+            reason = f"{len(refused)} of {len(delivery.series.instances)} instances refused"
+            self._outbox.refused(delivery.delivery_id, refused, reason, self._retry_at(delivery, clock))
+            log.warning("The peer refused instances", action="instances_refused", refused=sorted(refused))
+            return False
+        log.info("A series was sent", action="series_sent", instances=report.stored)
+        return True
+
+    def _files(self, delivery: Delivery) -> tuple[list[Path], Mapping[str, str]]:
+        """What to send: everything the first time, later what the peer refused; and what cannot be read any more."""
+        files: list[Path] = []
+        broken: dict[str, str] = {}
+        for instance in delivery.series.instances:
+            if delivery.refused and instance.sop_instance_uid not in delivery.refused:
+                continue
+            if self._is_sound(instance):
+                files.append(self._store.path(instance.stored.digest))
+            else:
+                broken[instance.sop_instance_uid] = "its bytes in the object store are missing or damaged"
+        return files, broken
+
+    def _is_sound(self, instance: DerivedInstance) -> bool:
+        try:
+            return self._store.verify(instance.stored.digest)
+        except StorageError:
+            return False
+
+    def _confirm(self, delivery: Delivery, peer: PeerSettings, clock: Clock) -> None:
+        """Ask the peer to answer for the series, where it does that; else it is done.
+
+        The transaction is noted first: the peer may report before it has answered the request. What is not reported
+        in time is asked for again, after deadlines that grow, since some archives take hours.
+        """
+        if not peer.storage_commitment:
+            self._outbox.sent(delivery.delivery_id, "", None)
+            return
+        commitment_uid = generate_uid()
+        longest_s = self._settings.sending.longest_retry_s
+        deadline = clock() + _growing(peer.commitment_timeout_s, delivery.attempts, longest_s)
+        self._outbox.sent(delivery.delivery_id, commitment_uid, deadline)
+        try:
+            request(
+                peer,
+                self._settings.node.ae_title,
+                commitment_uid,
+                delivery.series.instances,
+                self._outbox,
+                limits=self._limits,
+            )
+        except PeerError as error:
+            self._outbox.sent(delivery.delivery_id, commitment_uid, deadline, str(error))
+            raise
+
+    def _retry_at(self, delivery: Delivery, clock: Clock) -> datetime | None:
+        """When to try again after one more failure; None when there were enough."""
+        if delivery.attempts + 1 >= self._settings.sending.max_attempts:
+            return None
+        return clock() + self._retry_delay(delivery)
+
+    def _retry_delay(self, delivery: Delivery) -> timedelta:
+        sending = self._settings.sending
+        return _growing(sending.first_retry_s, delivery.attempts, sending.longest_retry_s)
+
+
+def _growing(first_s: float, failures: int, longest_s: float) -> timedelta:
+    """Doubled with each failure, up to the longest."""
+    return timedelta(seconds=min(first_s * 2.0 ** min(failures, 32), max(first_s, longest_s)))
+
+
+def _clock_from(now: datetime) -> Clock:
+    """Time that runs on from `now`."""
+    started = time.monotonic()
+    return lambda: now + timedelta(seconds=time.monotonic() - started)
