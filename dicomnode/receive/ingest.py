@@ -1,0 +1,79 @@
+"""Take one instance: check that it is whole and is what the command says, keep its bytes, enter it in the index.
+
+Knows nothing of associations: a door hands over a `ReceivedInstance`. When the call returns, bytes and row are durable;
+when it raises, nothing is visible.
+"""
+
+import re
+from datetime import timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from storage.catalogue import Catalogue
+from storage.objects import ObjectStore
+from storage.records import AddOutcome, ReceivedInstance
+
+from ..errors import MissingIdentifierError, NotParsableError, SettingsError, UidMismatchError
+from ..network.sop_classes import DEFLATED_SYNTAXES, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
+from ..settings import Settings
+from .file_format import part10_file
+from .framing import frame
+from .header import Header
+from .instance_record import instance_record
+from .pixels import check_pixels
+
+UID_FORM = re.compile(r"[0-9]+(\.[0-9]+)*")
+MAX_UID_LENGTH = 64
+
+
+class Ingest:
+    """Callable with each instance that was received. Raises `ReceiveError`, or `StorageError` from the memory."""
+
+    def __init__(self, store: ObjectStore, catalogue: Catalogue, settings: Settings) -> None:
+        self._store = store
+        self._catalogue = catalogue
+        self._quiet_time = timedelta(seconds=settings.matching.quiet_time_s)
+        self._domain = settings.node.patient_id_domain
+        self._domains = {
+            peer.ae_title: peer.patient_id_domain for peer in settings.peers.values() if peer.patient_id_domain
+        }
+        try:
+            self._local = ZoneInfo(settings.node.time_zone)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise SettingsError(
+                f"node.time_zone: {settings.node.time_zone!r} is no time zone here; write one such as Europe/Berlin"
+            ) from error
+
+    def __call__(self, received: ReceivedInstance) -> AddOutcome:
+        explicit = received.transfer_syntax_uid != IMPLICIT_VR_LITTLE_ENDIAN
+        little_endian = received.transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN
+        framing = frame(
+            received.dataset,
+            explicit=explicit,
+            little_endian=little_endian,
+            deflated=received.transfer_syntax_uid in DEFLATED_SYNTAXES,
+        )
+        header = Header(framing.body[: framing.header_end], explicit=explicit, little_endian=little_endian)
+        _check_identifiers(received, header)
+        check_pixels(received.sop_class_uid, received.transfer_syntax_uid, header, framing)
+        stored = self._store.put(part10_file(received))
+        record = instance_record(
+            received,
+            header,
+            framing,
+            stored,
+            domain=self._domains.get(received.calling_ae_title, self._domain),
+            local=self._local,
+        )
+        return self._catalogue.add_instance(record, received.received_at + self._quiet_time)
+
+
+def _check_identifiers(received: ReceivedInstance, header: Header) -> None:
+    said = {"SOPClassUID": received.sop_class_uid, "SOPInstanceUID": received.sop_instance_uid}
+    for keyword in (*said, "StudyInstanceUID", "SeriesInstanceUID"):
+        uid = header.text(keyword)
+        if not uid:
+            raise MissingIdentifierError(f"{keyword} is absent or empty")
+        if not UID_FORM.fullmatch(uid) or len(uid) > MAX_UID_LENGTH:
+            raise NotParsableError(f"{keyword} is no UID")
+        if uid != said.get(keyword, uid):
+            raise UidMismatchError(f"{keyword} of the data set is not that of the command")
