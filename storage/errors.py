@@ -6,7 +6,7 @@ StorageError
 ├── StaleClaimError      the lease was lost and somebody else carries on
 ├── CorruptObjectError   bytes that no longer have their digest
 ├── StorageFullError     the disk has no room; a later try can help
-└── UnavailableError     the database did not answer; a later try can help
+└── UnavailableError     the database or the disk did not answer; a later try can help
 """
 
 from typing import ClassVar
@@ -41,6 +41,6 @@ class StorageFullError(StorageError):
 
 
 class UnavailableError(StorageError):
-    """The database did not answer."""
+    """The database or the disk did not answer."""
 
     retry_helps = True

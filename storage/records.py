@@ -111,6 +111,20 @@ class AddOutcome(StrEnum):
     CONFLICT = "conflict"
 
 
+@dataclass(frozen=True, slots=True)
+class SetAsideInstance:
+    """Other bytes that came under the name of an instance in use. `reason` is VERSION or CONFLICT."""
+
+    sop_instance_uid: str
+    series_instance_uid: str
+    reason: AddOutcome
+    transfer_syntax_uid: str
+    stored: StoredObject
+    pixel_digest: str
+    source_ae_title: str
+    received_at: datetime
+
+
 class SeriesState(StrEnum):
     """Whether more instances are expected."""
 

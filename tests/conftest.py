@@ -5,4 +5,6 @@ pytest_plugins = [
     "tests.fixtures.real_programs",
     "tests.fixtures.orthanc",
     "tests.fixtures.small_pacs",
+    "tests.fixtures.deliveries",
+    "tests.fixtures.databases",
 ]

@@ -1,0 +1,241 @@
+"""The tables: what was received (patients to instances), what was decided (cases), what is on its way (deliveries).
+
+A patient is keyed by issuer and ID alone. Names, birth dates and sexes are facts of a series, as its first instance
+said them: two series of one ID that contradict each other both stay as they came, and matching compares them. A
+study is as its first instance described it. Later headers overwrite nothing.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+
+from .column_types import HeaderText, Named, UtcTime
+from .records import AddOutcome, CaseState, DeliveryState, SeriesState
+
+RowId = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite counts up only in a column that is called INTEGER."""
+
+
+class Base(DeclarativeBase):
+    """The ledger. Names of constraints are fixed, so that a migration can find them on every database."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: UtcTime, str: HeaderText, dict[str, Any]: JSON, list[Any]: JSON}  # noqa: RUF012
+
+
+class PatientRow(Base):
+    """One patient ID of one issuer. `folded_id` is what lookups compare: no spaces, no case."""
+
+    __tablename__ = "patients"
+    __table_args__ = (UniqueConstraint("issuer", "patient_id"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    issuer: Mapped[str]
+    patient_id: Mapped[str]
+    folded_id: Mapped[str] = mapped_column(index=True)
+
+
+class StudyRow(Base):
+    """One study, as its first instance described it."""
+
+    __tablename__ = "studies"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    study_instance_uid: Mapped[str] = mapped_column(unique=True)
+    patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    study_date: Mapped[str]
+    study_time: Mapped[str]
+    accession_number: Mapped[str]
+    description: Mapped[str]
+
+
+class SeriesRow(Base):
+    """One series, as its first instance described it, and how far it has come."""
+
+    __tablename__ = "series"
+    __table_args__ = (
+        Index(None, "state", "due_at"),
+        Index(None, "state", "matched_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(unique=True)
+    study_row_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
+    patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
+    patient_name: Mapped[str]
+    patient_birth_date: Mapped[str]
+    patient_sex: Mapped[str]
+    modality: Mapped[str]
+    sop_class_uid: Mapped[str]
+    frame_of_reference_uid: Mapped[str]
+    series_number: Mapped[str]
+    description: Mapped[str]
+    body_part: Mapped[str]
+    acquired_at: Mapped[datetime | None]
+    own_output: Mapped[bool] = mapped_column(Boolean)
+    attributes: Mapped[dict[str, Any]]
+    source_ae_title: Mapped[str]
+    state: Mapped[SeriesState] = mapped_column(Named(SeriesState))
+    instance_count: Mapped[int]
+    first_received_at: Mapped[datetime]
+    last_received_at: Mapped[datetime] = mapped_column(index=True)
+    due_at: Mapped[datetime | None]
+    evidence: Mapped[list[Any]]
+    matched_at: Mapped[datetime | None]
+
+    study: Mapped[StudyRow] = relationship(lazy="raise")
+    patient: Mapped[PatientRow] = relationship(lazy="raise")
+
+
+class InstanceRow(Base):
+    """One instance in use."""
+
+    __tablename__ = "instances"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(unique=True)
+    series_row_id: Mapped[int] = mapped_column(ForeignKey("series.id"), index=True)
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    pixel_digest: Mapped[str] = mapped_column(String(64))
+    source_ae_title: Mapped[str]
+    received_at: Mapped[datetime]
+    instance_number: Mapped[int | None] = mapped_column(BigInteger)
+    number_of_frames: Mapped[int]
+    position: Mapped[float | None] = mapped_column(Double)
+
+
+class SetAsideRow(Base):
+    """Other bytes that came under the name of an instance in use: a version or a conflict."""
+
+    __tablename__ = "set_aside"
+    __table_args__ = (UniqueConstraint("instance_row_id", "digest"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    instance_row_id: Mapped[int] = mapped_column(ForeignKey("instances.id"))
+    reason: Mapped[AddOutcome] = mapped_column(Named(AddOutcome))
+    digest: Mapped[str] = mapped_column(String(64), index=True)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    pixel_digest: Mapped[str] = mapped_column(String(64))
+    transfer_syntax_uid: Mapped[str]
+    source_ae_title: Mapped[str]
+    received_at: Mapped[datetime]
+
+
+class CaseRow(Base):
+    """One plan being carried out; its name is the plan's key. At most one case of a patient runs at a time."""
+
+    __tablename__ = "cases"
+    __table_args__ = (
+        Index(None, "state", "created_at"),
+        Index(
+            "uq_cases_running_patient_key",
+            "patient_key",
+            unique=True,
+            sqlite_where=text("state = 'running'"),
+            postgresql_where=text("state = 'running'"),
+        ),
+    )
+
+    case_id: Mapped[str] = mapped_column(String(64), primary_key=True)
+    plan: Mapped[dict[str, Any]]
+    state: Mapped[CaseState] = mapped_column(Named(CaseState))
+    patient_key: Mapped[str]
+    attempts: Mapped[int]
+    error: Mapped[str]
+    not_before: Mapped[datetime | None]
+    worker: Mapped[str]
+    lease_token: Mapped[str]
+    lease_until: Mapped[datetime | None]
+    created_at: Mapped[datetime] = mapped_column(index=True)
+    updated_at: Mapped[datetime]
+
+    result: Mapped["ResultRow | None"] = relationship(lazy="raise", viewonly=True)
+
+
+class CaseSeriesRow(Base):
+    """A series that a case reads."""
+
+    __tablename__ = "case_series"
+
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"), primary_key=True)
+    series_instance_uid: Mapped[str] = mapped_column(primary_key=True, index=True)
+
+
+class CaseEventRow(Base):
+    """One transition of a case. Rows are only ever added."""
+
+    __tablename__ = "case_events"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"), index=True)
+    at: Mapped[datetime]
+    from_state: Mapped[CaseState | None] = mapped_column(Named(CaseState))
+    to_state: Mapped[CaseState] = mapped_column(Named(CaseState))
+    cause: Mapped[str]
+    actor: Mapped[str]
+
+
+class ResultRow(Base):
+    """What a case gave. The primary key is the case: a case has one result for ever."""
+
+    __tablename__ = "case_results"
+
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"), primary_key=True)
+    result: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+class DerivedObjectRow(Base):
+    """An object of the store that a result or a delivery needs."""
+
+    __tablename__ = "derived_objects"
+
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True, index=True)
+
+
+class DeliveryRow(Base):
+    """One derived series for one destination."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (
+        UniqueConstraint("case_id", "destination", "series_instance_uid"),
+        Index(None, "state", "next_attempt_at"),
+    )
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"))
+    destination: Mapped[str]
+    series_instance_uid: Mapped[str]
+    series: Mapped[dict[str, Any]]
+    state: Mapped[DeliveryState] = mapped_column(Named(DeliveryState))
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    last_error: Mapped[str]
+    refused: Mapped[dict[str, Any]]
+    commitment_uid: Mapped[str] = mapped_column(index=True)
+    commitment_deadline: Mapped[datetime | None]

@@ -1,0 +1,212 @@
+"""What is on its way: one row for each derived series and destination, which outlives any crash of the sender.
+
+A delivery is PENDING, then SENT where the peer is to confirm by storage commitment, then COMMITTED; or DONE at once. It
+is FAILED when no further try is made without a person. With the last one a DELIVERING case becomes DELIVERED, in the
+same transaction.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from .errors import UnknownRecordError
+from .insertion import insert_new
+from .json_records import derived_series_from_json, derived_series_to_json
+from .models import CaseRow, DeliveryRow, DerivedObjectRow
+from .records import CaseState, Delivery, DeliveryState, DerivedSeries
+from .session import Database
+from .transitions import locked_case, move
+
+ARRIVED = frozenset({DeliveryState.DONE, DeliveryState.COMMITTED})
+
+
+class Outbox:
+    """The deliveries. Every method is one transaction."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def due(self, now: datetime, limit: int = 10, skip: Collection[str] = ()) -> tuple[Delivery, ...]:
+        """What to try next, in the order in which it was put in; destinations in `skip` are left out."""
+        wanted = (
+            select(DeliveryRow)
+            .where(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.next_attempt_at <= now)
+            .where(DeliveryRow.destination.not_in(skip))
+            .order_by(DeliveryRow.id)
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return tuple(_delivery(row) for row in session.scalars(wanted))
+
+    def sent(self, delivery_id: int, commitment_uid: str, deadline: datetime | None, error: str = "") -> None:
+        """The peer took every instance. With a commitment requested it is SENT until `deadline`, without ("") DONE.
+
+        `error` says why the request for commitment has not reached the peer.
+        """
+        with self._database.session() as session:
+            case, row = _locked(session, delivery_id)
+            row.state = DeliveryState.SENT if commitment_uid else DeliveryState.DONE
+            row.attempts += 1
+            row.next_attempt_at = None
+            row.last_error = error
+            row.refused = {}
+            row.commitment_uid = commitment_uid
+            row.commitment_deadline = deadline if commitment_uid else None
+            _settle(session, case)
+
+    def refused(self, delivery_id: int, refused: Mapping[str, str], error: str, retry_at: datetime | None) -> None:
+        """The peer refused instances (SOP Instance UID → status); tried again at `retry_at`, or left for a person."""
+        with self._database.session() as session:
+            _case, row = _locked(session, delivery_id)
+            row.refused = dict(refused)
+            _try_again(row, error, retry_at)
+
+    def retry(self, delivery_id: int, error: str, retry_at: datetime | None) -> None:
+        """It did not arrive, or was not confirmed in time; tried again at `retry_at`, or FAILED with None."""
+        with self._database.session() as session:
+            _case, row = _locked(session, delivery_id)
+            _try_again(row, error, retry_at)
+
+    def committed(
+        self, commitment_uid: str, failed: Mapping[str, str], retry_at: datetime | None = None
+    ) -> Delivery | None:
+        """The peer's answer to the request of that Transaction UID; None when no delivery asked (any more).
+
+        With nothing in `failed` (SOP Instance UID → reason) the delivery is COMMITTED, else PENDING again from
+        `retry_at`, at once by default.
+        """
+        asked = select(DeliveryRow.id).where(DeliveryRow.commitment_uid == commitment_uid)
+        with self._database.session() as session:
+            delivery_id = session.scalars(asked).first() if commitment_uid else None
+            if delivery_id is None:
+                return None
+            case, row = _locked(session, delivery_id)
+            if row.commitment_uid != commitment_uid:
+                return None
+            if failed:
+                row.refused = dict(failed)
+                row.attempts -= 1  # counted when it was sent
+                _try_again(row, f"the peer does not hold {len(failed)} instance(s)", retry_at or datetime.now(UTC))
+            else:
+                row.state = DeliveryState.COMMITTED
+                row.next_attempt_at = None
+                row.last_error = ""
+                row.commitment_deadline = None
+                _settle(session, case)
+            return _delivery(row)
+
+    def overdue(self, now: datetime) -> tuple[Delivery, ...]:
+        """What was sent and not confirmed by its deadline."""
+        wanted = select(DeliveryRow).where(
+            DeliveryRow.state == DeliveryState.SENT, DeliveryRow.commitment_deadline <= now
+        )
+        with self._database.reading() as session:
+            return tuple(_delivery(row) for row in session.scalars(wanted.order_by(DeliveryRow.id)))
+
+    def of_case(self, case_id: str) -> tuple[Delivery, ...]:
+        """Every delivery of the case."""
+        wanted = select(DeliveryRow).where(DeliveryRow.case_id == case_id).order_by(DeliveryRow.id)
+        with self._database.reading() as session:
+            return tuple(_delivery(row) for row in session.scalars(wanted))
+
+
+def enqueue(session: Session, case: CaseRow, deliveries: Sequence[tuple[str, DerivedSeries]]) -> None:
+    """Put the series on their way; one that went before goes again, with the bytes of the first time."""
+    now = datetime.now(UTC)
+    for destination, series in deliveries:
+        is_new = insert_new(
+            session,
+            DeliveryRow,
+            case_id=case.case_id,
+            destination=destination,
+            series_instance_uid=series.series_instance_uid,
+            series=derived_series_to_json(series),
+            state=DeliveryState.PENDING,
+            attempts=0,
+            next_attempt_at=now,
+            last_error="",
+            refused={},
+            commitment_uid="",
+            commitment_deadline=None,
+        )
+        if is_new:
+            keep_objects(session, case.case_id, [series])
+    addressed = {(destination, series.series_instance_uid) for destination, series in deliveries}
+    for row in _rows_of(session, case.case_id):
+        if (row.destination, row.series_instance_uid) in addressed and row.state is not DeliveryState.PENDING:
+            _revive(row, now)
+
+
+def keep_objects(session: Session, case_id: str, derived: Sequence[DerivedSeries]) -> None:
+    """Note which objects the case needs, so that no sweep takes them."""
+    for digest in sorted({instance.stored.digest for series in derived for instance in series.instances}):
+        insert_new(session, DerivedObjectRow, case_id=case_id, digest=digest)
+
+
+def revive_failed(session: Session, case_id: str) -> int:
+    """Try the failed deliveries of the case again; how many there were."""
+    failed = [row for row in _rows_of(session, case_id) if row.state is DeliveryState.FAILED]
+    for row in failed:
+        _revive(row, datetime.now(UTC))
+    return len(failed)
+
+
+def stop(session: Session, case_id: str, reason: str) -> None:
+    """Send nothing more of the case. What the peer has taken stays as it is."""
+    for row in _rows_of(session, case_id):
+        if row.state is DeliveryState.PENDING:
+            row.state = DeliveryState.FAILED
+            row.next_attempt_at = None
+            row.last_error = reason
+
+
+def _locked(session: Session, delivery_id: int) -> tuple[CaseRow, DeliveryRow]:
+    case_id = session.scalars(select(DeliveryRow.case_id).where(DeliveryRow.id == delivery_id)).first()
+    if case_id is None:
+        raise UnknownRecordError(f"no delivery {delivery_id}")
+    case = locked_case(session, case_id)
+    return case, session.scalars(select(DeliveryRow).where(DeliveryRow.id == delivery_id)).one()
+
+
+def _rows_of(session: Session, case_id: str) -> Sequence[DeliveryRow]:
+    return session.scalars(select(DeliveryRow).where(DeliveryRow.case_id == case_id).order_by(DeliveryRow.id)).all()
+
+
+def _revive(row: DeliveryRow, now: datetime) -> None:
+    row.state = DeliveryState.PENDING
+    row.attempts = 0
+    row.next_attempt_at = now
+    row.last_error = ""
+    row.refused = {}
+    row.commitment_uid = ""
+    row.commitment_deadline = None
+
+
+def _try_again(row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
+    row.state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
+    row.attempts += 1
+    row.next_attempt_at = retry_at
+    row.last_error = error
+    row.commitment_deadline = None
+
+
+def _settle(session: Session, case: CaseRow) -> None:
+    if case.state is CaseState.DELIVERING and all(row.state in ARRIVED for row in _rows_of(session, case.case_id)):
+        move(session, case, CaseState.DELIVERED, "every series arrived", "outbox")
+
+
+def _delivery(row: DeliveryRow) -> Delivery:
+    return Delivery(
+        delivery_id=row.id,
+        case_id=row.case_id,
+        destination=row.destination,
+        series=derived_series_from_json(row.series),
+        state=row.state,
+        attempts=row.attempts,
+        next_attempt_at=row.next_attempt_at,
+        last_error=row.last_error,
+        refused=row.refused,
+        commitment_uid=row.commitment_uid,
+    )
