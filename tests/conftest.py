@@ -1,6 +1,7 @@
 """Fixtures live in named plugin files."""
 
 pytest_plugins = [
+    "tests.fixtures.hypothesis_profile",
     "tests.fixtures.reference_data",
     "tests.fixtures.real_programs",
     "tests.fixtures.orthanc",
