@@ -1,24 +1,34 @@
 """The mathematics: torch in, torch out. No DICOM, no files, no database, no network."""
 
+from .errors import FusionError, GeometryError, ParameterError, UnknownNameError, UnusableVolumeError
 from .geometry.resample import resample
 from .methods import METHODS
 from .methods.fuse import fuse
-from .quality import Limits, QualityReport, Verdict, assess
-from .registration import REGISTRARS, Registration, register
+from .methods.method import Fused
+from .quality import Limits, QualityReport, Verdict, assess, rejected
+from .registration import REGISTRARS, Registration, register, unregistered
 from .volume import Grid, Unit, Volume
 
 __all__ = [
     "METHODS",
     "REGISTRARS",
+    "Fused",
+    "FusionError",
+    "GeometryError",
     "Grid",
     "Limits",
+    "ParameterError",
     "QualityReport",
     "Registration",
     "Unit",
+    "UnknownNameError",
+    "UnusableVolumeError",
     "Verdict",
     "Volume",
     "assess",
     "fuse",
     "register",
+    "rejected",
     "resample",
+    "unregistered",
 ]

@@ -29,6 +29,10 @@ class Fused:
         """Whether voxels are sRGB triples."""
         return self.image.ndim == 4
 
+    def to(self, device: torch.device | str) -> "Fused":
+        """The same image on `device`."""
+        return Fused(self.image.to(device), self.grid, self.method, self.parameters, self.legend)
+
 
 @dataclass(frozen=True, slots=True)
 class Legend:

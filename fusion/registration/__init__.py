@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from ..errors import ParameterError, UnknownNameError
+from ..choice import choose
 from ..volume import Volume
 from .automatic import AutomaticRegistrar
 from .identity import IdentityRegistrar
-from .registrar import Registrar, Registration
+from .registrar import Registrar, Registration, unregistered
 from .rigid import RigidRegistrar
 
 REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
@@ -25,15 +25,7 @@ def register(fixed: Volume, moving: Volume, registrar: str = "auto", **parameter
     Raises `UnknownNameError`, `ParameterError` for a parameter that the registrar does not have, and
     `UnusableVolumeError` for an empty or constant volume.
     """
-    try:
-        make = REGISTRARS[registrar]
-    except KeyError:
-        raise UnknownNameError("registrar", registrar, REGISTRARS) from None
-    try:
-        chosen = make(**parameters)
-    except TypeError as error:
-        raise ParameterError(f"registrar {registrar!r}: {error}") from error
-    return chosen(fixed, moving)
+    return choose("registrar", REGISTRARS, registrar, parameters)(fixed, moving)
 
 
 __all__ = [
@@ -44,4 +36,5 @@ __all__ = [
     "Registration",
     "RigidRegistrar",
     "register",
+    "unregistered",
 ]

@@ -1,5 +1,6 @@
 """What a registrar is, and what it hands back."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field
 from typing import Any, ClassVar, Protocol
@@ -46,3 +47,21 @@ class Registrar(Protocol):
     def __call__(self, fixed: Volume, moving: Volume) -> Registration:
         """Register `moving` to `fixed`."""
         ...
+
+
+def unregistered(registrar: str, reason: str) -> Registration:
+    """The record of a pair that could not be registered at all: the header's transform, trusted by nobody."""
+    return Registration(
+        transform=AffineTransform.identity(),
+        registrar=registrar,
+        parameters={},
+        similarity_name="none",
+        similarity=0.0,
+        expected_error_mm=math.inf,
+        error_bound_mm=math.inf,
+        iterations=0,
+        converged=False,
+        seconds=0.0,
+        device="none",
+        notes=(reason,),
+    )
