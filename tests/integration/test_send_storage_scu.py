@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     CTImageStorage,
@@ -26,39 +25,9 @@ from pynetdicom.sop_class import uid_to_service_class
 
 from dicomnode.errors import PeerRefusedError, PeerUnreachableError
 from dicomnode.network.association import Limits
-from dicomnode.send.storage_scu import InstanceStatus, Outcome, send_files
+from dicomnode.send.storage_scu import Outcome, send_files
+from tests.fixtures.slices import write_slice, write_slices
 from tests.fixtures.small_pacs import HANG_UP, Arrival, SmallPacs
-
-
-def write_image(folder: Path, syntax: UID = ExplicitVRLittleEndian, number: int = 1) -> Path:
-    """A small CT slice with a ramp of stored values."""
-    dataset = Dataset()
-    dataset.SOPClassUID = CTImageStorage
-    dataset.SOPInstanceUID = generate_uid(entropy_srcs=[str(folder), str(number), syntax])
-    dataset.PatientID = "P1"
-    dataset.Modality = "CT"
-    dataset.InstanceNumber = number
-    dataset.Rows, dataset.Columns = 16, 20
-    dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
-    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 16, 15
-    dataset.PixelRepresentation = 1
-    dataset.PixelData = (np.arange(320, dtype="<i2") - 100 + number).tobytes()
-    dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    if syntax in (RLELossless, JPEGLSLossless):
-        dataset.compress(syntax, generate_instance_uid=False)
-    dataset.file_meta.TransferSyntaxUID = syntax
-    path = folder / f"{number}_{syntax.keyword}.dcm"
-    if syntax == JPEGBaseline8Bit:
-        dataset.PixelData = encapsulate([b"\xff\xd8 not a JPEG \xff\xd9"])
-        dataset["PixelData"].VR = "OB"
-    dataset.save_as(path, enforce_file_format=True, little_endian=syntax != ExplicitVRBigEndian)
-    return path
-
-
-def write_series(folder: Path, count: int = 5) -> list[Path]:
-    return [write_image(folder, number=number) for number in range(1, count + 1)]
 
 
 def write_registration(folder: Path) -> Path:
@@ -101,11 +70,13 @@ def decoded(arrival: Arrival, folder: Path) -> Dataset:
 
 def test_a_series_arrives_byte_for_byte_over_one_association(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage])
-    files = write_series(tmp_path)
-    seen: list[InstanceStatus] = []
-    report = send_files(small_pacs.peer(), "NODE", files, seen.append)
+    files = write_slices(tmp_path)
+    seen: list[tuple[int, int]] = []
+    report = send_files(small_pacs.peer(), "NODE", files, lambda done, total: seen.append((done, total)))
     assert report.complete
-    assert [status.path for status in seen] == files
+    assert report.stored == 5
+    assert [status.path for status in report.instances] == files
+    assert seen == [(1, 5), (2, 5), (3, 5), (4, 5), (5, 5)]
     assert len({arrival.association for arrival in small_pacs.arrivals}) == 1
     assert [arrival.dataset for arrival in small_pacs.arrivals] == [data_set_bytes(path) for path in files]
 
@@ -116,7 +87,7 @@ def test_a_peer_without_the_files_syntax_gets_the_same_image_in_one_that_it_has(
     small_pacs: SmallPacs, tmp_path: Path, own: UID, accepted: UID
 ) -> None:
     small_pacs.start([CTImageStorage], [accepted])
-    path = write_image(tmp_path, own)
+    path = write_slice(tmp_path, own)
     (status,) = send_files(small_pacs.peer(), "NODE", [path]).instances
     assert (status.outcome, status.transfer_syntax_uid) == (Outcome.STORED, accepted)
     (arrival,) = small_pacs.arrivals
@@ -129,14 +100,14 @@ def test_a_peer_without_the_files_syntax_gets_the_same_image_in_one_that_it_has(
 
 def test_own_syntax_goes_first_even_where_the_peer_would_take_all(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage])
-    path = write_image(tmp_path, JPEGLSLossless)
+    path = write_slice(tmp_path, JPEGLSLossless)
     send_files(small_pacs.peer(), "NODE", [path])
     assert small_pacs.arrivals[0].dataset == data_set_bytes(path)
 
 
 def test_the_peers_syntaxes_are_the_order_and_the_limit(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage, SpatialRegistrationStorage])
-    image, registration = write_image(tmp_path), write_registration(tmp_path)
+    image, registration = write_slice(tmp_path), write_registration(tmp_path)
     peer = small_pacs.peer(transfer_syntaxes=("JPEGLSLossless", "1.2.840.10008.1.2"))
     assert send_files(peer, "NODE", [image, registration]).complete
     # Nothing to compress in the registration, so that it takes the next one.
@@ -146,11 +117,11 @@ def test_the_peers_syntaxes_are_the_order_and_the_limit(small_pacs: SmallPacs, t
 
 def test_what_nothing_can_carry_is_refused_and_the_others_go(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage], [ExplicitVRLittleEndian])
-    broken = write_image(tmp_path, JPEGBaseline8Bit, number=1)
-    big_endian = write_image(tmp_path, ExplicitVRBigEndian, number=2)
+    broken = write_slice(tmp_path, JPEGBaseline8Bit, number=1)
+    big_endian = write_slice(tmp_path, ExplicitVRBigEndian, number=2)
     text = tmp_path / "notes.txt"
     text.write_text("no image")
-    good = write_image(tmp_path, number=3)
+    good = write_slice(tmp_path, number=3)
     report = send_files(small_pacs.peer(), "NODE", [broken, text, big_endian, good])
     assert set(report.refused) == {uid_of(broken), uid_of(big_endian), str(text)}
     assert "cannot be written" in report.refused[uid_of(broken)]
@@ -159,7 +130,7 @@ def test_what_nothing_can_carry_is_refused_and_the_others_go(small_pacs: SmallPa
 
 
 def test_a_refused_instance_does_not_stop_the_others(small_pacs: SmallPacs, tmp_path: Path) -> None:
-    files = write_series(tmp_path)
+    files = write_slices(tmp_path)
     bad = uid_of(files[2])
     small_pacs.answer = lambda arrival: 0xA900 if arrival.sop_instance_uid == bad else 0
     small_pacs.error_comment = "no such patient"
@@ -175,7 +146,7 @@ def test_a_refused_instance_does_not_stop_the_others(small_pacs: SmallPacs, tmp_
 def test_a_warning_counts_as_stored_and_is_kept(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.answer = lambda _: 0xB000
     small_pacs.start([CTImageStorage])
-    report = send_files(small_pacs.peer(), "NODE", write_series(tmp_path, 1))
+    report = send_files(small_pacs.peer(), "NODE", write_slices(tmp_path, 1))
     assert report.complete
     assert report.instances[0].outcome is Outcome.WARNED
     assert "0xB000" in report.instances[0].message
@@ -192,14 +163,14 @@ def test_a_hang_up_costs_nothing_but_a_new_association(small_pacs: SmallPacs, tm
 
     small_pacs.answer = answer
     small_pacs.start([CTImageStorage])
-    files = write_series(tmp_path)
+    files = write_slices(tmp_path)
     assert send_files(small_pacs.peer(), "NODE", files).complete
     assert hung_up == [uid_of(files[2])]
     assert list(small_pacs.stored) == [uid_of(path) for path in files]
 
 
 def test_an_instance_over_which_the_peer_always_hangs_up_is_refused(small_pacs: SmallPacs, tmp_path: Path) -> None:
-    files = write_series(tmp_path)
+    files = write_slices(tmp_path)
     bad = uid_of(files[1])
     small_pacs.answer = lambda arrival: HANG_UP if arrival.sop_instance_uid == bad else 0
     small_pacs.start([CTImageStorage])
@@ -212,7 +183,7 @@ def test_a_peer_that_always_hangs_up_is_unreachable(small_pacs: SmallPacs, tmp_p
     small_pacs.answer = lambda _: HANG_UP
     small_pacs.start([CTImageStorage])
     with pytest.raises(PeerUnreachableError, match="without an answer"):
-        send_files(small_pacs.peer(), "NODE", write_series(tmp_path))
+        send_files(small_pacs.peer(), "NODE", write_slices(tmp_path))
 
 
 def test_nobody_there_is_unreachable(small_pacs: SmallPacs, tmp_path: Path) -> None:
@@ -220,13 +191,13 @@ def test_nobody_there_is_unreachable(small_pacs: SmallPacs, tmp_path: Path) -> N
     peer = small_pacs.peer()
     small_pacs.stop()
     with pytest.raises(PeerUnreachableError, match=f"SMALLPACS.*{peer.port}"):
-        send_files(peer, "NODE", write_series(tmp_path, 1))
+        send_files(peer, "NODE", write_slices(tmp_path, 1))
 
 
 def test_a_peer_that_takes_no_such_class_refuses(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([SpatialRegistrationStorage])
     with pytest.raises(PeerRefusedError):
-        send_files(small_pacs.peer(), "NODE", write_series(tmp_path, 1))
+        send_files(small_pacs.peer(), "NODE", write_slices(tmp_path, 1))
 
 
 def test_no_answer_in_time_is_unreachable(small_pacs: SmallPacs, tmp_path: Path) -> None:
@@ -239,14 +210,14 @@ def test_no_answer_in_time_is_unreachable(small_pacs: SmallPacs, tmp_path: Path)
     small_pacs.answer = answer
     small_pacs.start([CTImageStorage])
     with pytest.raises(PeerUnreachableError):
-        send_files(small_pacs.peer(), "NODE", write_series(tmp_path), limits=Limits(dimse_timeout_s=0.3))
+        send_files(small_pacs.peer(), "NODE", write_slices(tmp_path), limits=Limits(dimse_timeout_s=0.3))
     released.set()
 
 
 def test_it_stops_between_two_instances(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage])
     report = send_files(
-        small_pacs.peer(), "NODE", write_series(tmp_path), should_stop=lambda: len(small_pacs.stored) >= 2
+        small_pacs.peer(), "NODE", write_slices(tmp_path), should_stop=lambda: len(small_pacs.stored) >= 2
     )
     assert report.interrupted
     assert not report.complete
@@ -256,16 +227,9 @@ def test_it_stops_between_two_instances(small_pacs: SmallPacs, tmp_path: Path) -
 def test_more_classes_than_contexts_take_more_associations(small_pacs: SmallPacs, tmp_path: Path) -> None:
     named = [UID(str(context.abstract_syntax)) for context in StoragePresentationContexts]
     classes = [uid for uid in named if uid_to_service_class(uid) is StorageServiceClass][:100]
-    files = [_of_class(write_image(tmp_path, number=n), sop_class) for n, sop_class in enumerate(classes)]
+    files = [write_slice(tmp_path, sop_class=sop_class) for sop_class in classes]
     small_pacs.start(classes)
     assert send_files(small_pacs.peer(), "NODE", files).complete
     assert list(small_pacs.stored) == [uid_of(path) for path in files]
     # 100 classes in two syntaxes are 200 contexts; one association has room for 128.
     assert len({arrival.association for arrival in small_pacs.arrivals}) == 2
-
-
-def _of_class(path: Path, sop_class: UID) -> Path:
-    dataset = dcmread(path)
-    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = sop_class
-    dataset.save_as(path)
-    return path
