@@ -1,0 +1,129 @@
+"""The moving quantity on the fixed grid as a float32 Parametric Map (PS3.3 A.75).
+
+The fixed series is named as the source, because viewers lay the map over the series that it names; where the
+quantity came from is in the equipment chain, the derivation and the list of instances.
+"""
+
+import numpy as np
+from highdicom import ContentQualificationValues, VOILUTTransformation
+from highdicom.content import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence
+from highdicom.pm import ParametricMap, RealWorldValueMapping
+from highdicom.sr import CodedConcept
+from pydicom.dataset import Dataset
+from pydicom.sr.coding import Code
+from pydicom.uid import ParametricMapStorage
+
+from fusion.display import window_of
+from fusion.volume import Unit
+
+from ..errors import EncodeError
+from .derived_series import SeriesIdentity, begin, finish, identify, instance_uid
+from .elements import copy_elements, put
+from .geometry import add_frame_of_reference, add_plane, orientation, pixel_spacing, require_orthogonal, slice_position
+from .inputs import EncodedSeries, EncodeInputs
+from .provenance import MEASURE_ON_ORIGINAL, add_common_instances, add_equipment_chain, add_lossy_history
+from .real_world_values import UNIT_MEANINGS
+from .sources import fixed_sources
+
+KIND = "parametric_map"
+SERIES_OFFSET = 6
+LABELS = {
+    Unit.HU: ("HU", None),
+    Unit.SUV_BW: ("SUVBW", Code("126401", "DCM", "SUVbw")),
+    Unit.SUV_LBM: ("SUVLBM", Code("126402", "DCM", "SUVlbm")),
+    Unit.SUV_BSA: ("SUVBSA", Code("126403", "DCM", "SUVbsa")),
+    Unit.SUV_IBW: ("SUVIBW", Code("126404", "DCM", "SUVibw")),
+    Unit.BQ_ML: ("BQML", None),
+    Unit.COUNTS: ("COUNTS", None),
+    Unit.PROPORTIONAL_COUNTS: ("PROPCOUNTS", None),
+    Unit.ARBITRARY: ("VALUE", None),
+}
+"""Content Label, and the quantity's own code (CID 85) where it has one."""
+HEADS = frozenset({"HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK"})
+
+
+def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
+    """One float32 object. Raises `EncodeError` for a sheared fixed grid or sources that no map can name."""
+    require_orthogonal(inputs.fixed.grid)
+    label, _ = LABELS[inputs.moving.moved.unit]
+    what = f"{inputs.moving.volume.modality} {label} on {inputs.fixed.modality}"
+    identity = identify(inputs, KIND, SERIES_OFFSET, "OT", ParametricMapStorage, what)
+    dataset = begin(inputs, identity)
+    add_frame_of_reference(dataset, inputs)
+    try:
+        document = _document(inputs, identity)
+    except (AttributeError, TypeError, ValueError) as error:
+        raise EncodeError(f"the fixed series cannot be the source of a parametric map: {error}") from error
+    for keyword in ("ReferencedSeriesSequence", "StudiesContainingOtherReferencedInstancesSequence"):
+        if keyword in document:
+            del document[keyword]
+    for element in document:
+        if element.tag not in dataset:
+            put(dataset, element)
+    dataset.ImageComments = MEASURE_ON_ORIGINAL
+    add_common_instances(dataset, (*inputs.fixed_headers, *inputs.moving.headers))
+    add_lossy_history(dataset, inputs)
+    add_equipment_chain(dataset, inputs)
+    return (finish(identity, [dataset]),)
+
+
+def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
+    moved, grid, equipment = inputs.moving.moved, inputs.moving.moved.grid, inputs.equipment
+    label, quantity = LABELS[moved.unit]
+    voxels = moved.voxels.numpy()
+    window = window_of(inputs.moving.volume)
+    mapping = RealWorldValueMapping(
+        lut_label=label,
+        lut_explanation=UNIT_MEANINGS[moved.unit],
+        unit=CodedConcept(moved.unit.value, "UCUM", UNIT_MEANINGS[moved.unit]),
+        value_range=(float(voxels.min()), float(voxels.max())),
+        slope=1.0,
+        intercept=0.0,
+        quantity_definition=quantity,
+    )
+    planes = [PlanePositionSequence("PATIENT", slice_position(grid, index)) for index in range(grid.shape[0])]
+    document: Dataset = ParametricMap(
+        source_images=_sources(inputs, identity),
+        pixel_array=np.ascontiguousarray(voxels),
+        series_instance_uid=identity.series_instance_uid,
+        series_number=identity.number,
+        sop_instance_uid=instance_uid(inputs, identity),
+        instance_number=1,
+        manufacturer=equipment.manufacturer,
+        manufacturer_model_name=equipment.model_name,
+        software_versions=equipment.software_versions,
+        device_serial_number=equipment.device_serial_number,
+        contains_recognizable_visual_features=_shows_a_face(inputs),
+        real_world_value_mappings=[mapping],
+        voi_lut_transformations=[VOILUTTransformation((window.lower + window.upper) / 2, window.upper - window.lower)],
+        pixel_measures=PixelMeasuresSequence(pixel_spacing(grid), grid.spacing_mm[0], grid.spacing_mm[0]),
+        plane_orientation=PlaneOrientationSequence("PATIENT", orientation(grid)),
+        plane_positions=planes,
+        content_label=label,
+        content_description=MEASURE_ON_ORIGINAL,
+        content_qualification=ContentQualificationValues.RESEARCH,
+    )
+    return document
+
+
+def _sources(inputs: EncodeInputs, identity: SeriesIdentity) -> list[Dataset]:
+    """For each slice of the map the fixed instance behind it, in its place on the grid.
+
+    The loader may have resampled the fixed series, and a multi-frame one has no slices of its own: highdicom would
+    read the wrong planes from the headers themselves.
+    """
+    grid = inputs.fixed.grid
+    stand_ins = []
+    for index, (header,) in enumerate(fixed_sources(inputs)):
+        stand_in = begin(inputs, identity, index)
+        add_frame_of_reference(stand_in, inputs)
+        add_plane(stand_in, grid, index)
+        copy_elements(header, stand_in, ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality"))
+        stand_in.Rows, stand_in.Columns = grid.shape[1:]
+        stand_ins.append(stand_in)
+    return stand_ins
+
+
+def _shows_a_face(inputs: EncodeInputs) -> bool:
+    parts = {str(header.get("BodyPartExamined", "")) for header in (inputs.fixed_headers[0], inputs.moving.headers[0])}
+    return bool(parts & HEADS)

@@ -1,0 +1,111 @@
+"""The pictures of the quality page: checkerboard and contours of the pair in three planes."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.ndimage import binary_erosion
+
+from fusion.display import COLOUR_TABLES, Window, window_of
+from fusion.types import Points
+from fusion.volume import Volume
+
+from .inputs import EncodeInputs
+from .label import Picture
+from .patient_planes import AXIAL, CORONAL, SAGITTAL, sample
+
+PLANES = (AXIAL, CORONAL, SAGITTAL)
+TILES = 8
+EMISSION_TABLE = "hot_iron"
+CONTOURS: Mapping[str, Sequence[tuple[float, tuple[int, int, int]]]] = {
+    "CT": ((0.05, (0, 220, 255)), (0.95, (255, 210, 0))),
+    "MR": ((0.12, (0, 220, 255)), (0.55, (255, 210, 0))),
+    "PT": ((0.2, (0, 220, 255)), (0.5, (255, 210, 0))),
+}
+"""Levels of the moved image's contours as shares of its window, by modality, with their colours: for CT the skin and
+the bone, for MR the head and its bright tissue, for emission a low and a middle level."""
+SAMPLES = 500_000
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Panels:
+    """The rows of pictures with their captions, and the size of a pixel in each of the three planes."""
+
+    rows: tuple[tuple[str, tuple[Picture, ...]], ...]
+    mm_per_pixel: tuple[float, ...]
+
+
+def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
+    """Square pictures of `pixels` × `pixels`, through the middle of what the moved image shows."""
+    fixed, moved = inputs.fixed, inputs.moving.moved
+    fixed_window, moved_window = window_of(fixed), window_of(moved)
+    centre = middle_of(moved, moved_window)
+    boards, outlines, scales = [], [], []
+    for plane in PLANES:
+        points, mm_per_pixel = plane.points(fixed.grid, centre, pixels)
+        below, above = shares(fixed, fixed_window, points), shares(moved, moved_window, points)
+        boards.append(checkerboard(grey(below), shown_alone(above, moved.modality)))
+        outlines.append(outlined(grey(below), above, moved.modality))
+        scales.append(mm_per_pixel)
+    pair = f"{fixed.modality} and {moved.modality}"
+    return Panels(
+        (
+            (f"Checkerboard of {pair}", tuple(boards)),
+            (f"Contours of {moved.modality} on {fixed.modality}", tuple(outlines)),
+        ),
+        tuple(scales),
+    )
+
+
+def middle_of(volume: Volume, window: Window) -> Points:
+    """LPS mm of the centre of mass of what the window shows; the centre of the grid when it shows nothing."""
+    stride = max(1, round((volume.voxels.numel() / SAMPLES) ** (1 / 3)))
+    weight = window.apply(volume.voxels[::stride, ::stride, ::stride])
+    if volume.valid is not None:
+        weight = weight * volume.valid[::stride, ::stride, ::stride]
+    total = float(weight.sum(dtype=torch.float64))
+    if total <= 0:
+        return volume.grid.centre_mm
+    index = [
+        float((weight.sum(dim=[d for d in range(3) if d != axis], dtype=torch.float64) * torch.arange(n)).sum()) / total
+        for axis, n in enumerate(weight.shape)
+    ]
+    return volume.grid.points(np.array(index, dtype=np.float64) * stride)
+
+
+def shares(volume: Volume, window: Window, points: Points) -> NDArray[np.float32]:
+    """The volume at `points` as shares of its window, black outside."""
+    plane = sample(volume.voxels.numpy(), volume.grid, points, window.lower)
+    return window.apply(torch.from_numpy(plane)).numpy()
+
+
+def grey(share: NDArray[np.float32]) -> Picture:
+    """Shares as grey levels."""
+    return np.repeat(np.rint(share * 255).astype(np.uint8)[..., None], 3, axis=-1)
+
+
+def shown_alone(share: NDArray[np.float32], modality: str) -> Picture:
+    """Emission in colour, anatomy in grey."""
+    if modality not in ("PT", "NM"):
+        return grey(share)
+    coloured: Picture = COLOUR_TABLES[EMISSION_TABLE][np.rint(share * 255).astype(np.uint8)]
+    return coloured
+
+
+def checkerboard(first: Picture, second: Picture) -> Picture:
+    """Tiles of both in turn: edges must run on from tile to tile."""
+    rows, columns = (np.arange(n) * TILES // n for n in first.shape[:2])
+    odd = (rows[:, None] + columns[None, :]) % 2 == 1
+    return np.where(odd[..., None], second, first)
+
+
+def outlined(below: Picture, share: NDArray[np.float32], modality: str) -> Picture:
+    """Contours of the moved image, two pixels wide, over the fixed one."""
+    picture = below.copy()
+    for level, colour in CONTOURS.get(modality, CONTOURS["PT"]):
+        inside = share >= level
+        edge = inside & ~binary_erosion(inside, iterations=2, border_value=1)
+        picture[edge] = colour
+    return picture
