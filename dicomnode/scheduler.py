@@ -1,0 +1,168 @@
+"""Quiet series → complete → matched → cases: the timers, which only look at rows and write rows.
+
+Whatever is due, and whatever was completed but not yet matched, stands in the catalogue; killed between any two steps,
+the next run takes up where this one was. Matching again gives the same plans, and a plan has one case for ever.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from storage.cases import TRANSITIONS, Cases
+from storage.catalogue import Catalogue
+from storage.records import CaseRecord, CaseState, SeriesRecord
+
+from .match import Matching, completeness, group_name, match
+from .settings import Settings
+
+log = structlog.get_logger()
+
+ACTOR = "scheduler"
+LONGEST_POLL_S = 1.0
+RETRY_AFTER = timedelta(minutes=1)
+"""When a series that could not be judged is tried again; the others go on meanwhile."""
+
+
+class Scheduler:
+    """Completes and matches series. One per node; `run_once` does one round with a clock of the caller's."""
+
+    def __init__(self, settings: Settings, catalogue: Catalogue, cases: Cases) -> None:
+        self._settings = settings
+        self._catalogue = catalogue
+        self._cases = cases
+        self._timers: Any = None
+        # Only spares looking again too early; a restart loses nothing by forgetting it.
+        self._not_before: dict[str, tuple[datetime, datetime]] = {}
+
+    def start(self) -> None:
+        """Look at the rows now and then every second, or oftener when the quiet time is short."""
+        if self._timers is not None:
+            return
+        self._timers = BackgroundScheduler(timezone=UTC)
+        self._timers.add_job(
+            self._round,
+            "interval",
+            seconds=min(LONGEST_POLL_S, self._settings.matching.quiet_time_s / 4),
+            next_run_time=datetime.now(UTC),
+            max_instances=1,
+            coalesce=True,
+            misfire_grace_time=None,
+        )
+        self._timers.start()
+
+    def stop(self) -> None:
+        """Let the round that is running end, and start no other."""
+        if self._timers is not None:
+            self._timers.shutdown(wait=True)
+            self._timers = None
+
+    def run_once(self, now: datetime) -> None:
+        """Complete the series that are due at `now`, then match what is complete and was not matched yet."""
+        for series in self._catalogue.due_series(now):
+            self._guarded(self._complete, series, now)
+        for series in self._catalogue.unmatched_series():
+            self._guarded(self._match, series, now)
+
+    def _round(self) -> None:
+        try:
+            self.run_once(datetime.now(UTC))
+        except Exception as error:  # noqa: BLE001 - the timer must live on; what is due stays due
+            log.exception("the ledger could not be looked at", action="scheduler_failed", error=str(error))
+
+    def _guarded(self, step: Any, series: SeriesRecord, now: datetime) -> None:
+        """Carry out `step` for one series so that its failure leaves the other series alone."""
+        uid = series.series_instance_uid
+        seen, until = self._not_before.get(uid, (None, now))
+        if seen == series.last_received_at and now < until:
+            return
+        try:
+            step(series, now)
+        except Exception as error:  # noqa: BLE001 - see above: one bad series must not stop the others
+            self._not_before[uid] = (series.last_received_at, now + RETRY_AFTER)
+            log.exception(
+                "a series could not be judged and will be tried again",
+                action="series_failed",
+                series_instance_uid=uid,
+                error=f"{type(error).__name__}: {error}",
+            )
+
+    def _complete(self, series: SeriesRecord, now: datetime) -> None:
+        uid = series.series_instance_uid
+        found = completeness(series, self._catalogue.instances(uid), self._settings.matching.quiet_time_s, now)
+        if not found.complete:
+            self._not_before[uid] = (series.last_received_at, found.look_again_at or now)
+            log.info(
+                "a series seems incomplete and is waited for",
+                action="series_waits",
+                series_instance_uid=uid,
+                evidence=list(found.evidence),
+            )
+            return
+        if self._catalogue.complete_series(uid, found.evidence, series.last_received_at):
+            self._not_before.pop(uid, None)
+            log.info(
+                "a series is complete",
+                action="series_completed",
+                series_instance_uid=uid,
+                modality=series.header.modality,
+                evidence=list(found.evidence),
+            )
+
+    def _match(self, series: SeriesRecord, now: datetime) -> None:  # noqa: ARG002 - one signature for both steps
+        uid = series.series_instance_uid
+        candidates = self._catalogue.series_of_patient_id(series.patient.patient_id)
+        matching = match(series, candidates, self._catalogue.instances, self._settings)
+        for decision in matching.decisions:
+            case, is_new = self._cases.open(decision.plan, decision.patient_key, decision.state, decision.cause, ACTOR)
+            self._tell(case, is_new)
+        self._let_give_way(matching)
+        if not matching.decisions:
+            log.info(
+                "a series matches nothing yet and is kept",
+                action="series_unmatched",
+                series_instance_uid=uid,
+                reasons=list(matching.waiting),
+            )
+        self._catalogue.mark_matched(uid)
+
+    def _let_give_way(self, matching: Matching) -> None:
+        """Replace the cases of groups that have a newer plan now, and of groups that nothing asks for any more."""
+        planned = {decision.plan.key for decision in matching.decisions}
+        renewed = {group_name(decision.plan) for decision in matching.decisions}
+        rules = {rule.name for rule in self._settings.rules}
+        cases = {case.case_id: case for uid in matching.touched for case in self._cases.of_series(uid)}
+        for case in cases.values():
+            name = group_name(case.plan)
+            if case.plan.key in planned or case.plan.rule not in rules or not _can_give_way(case):
+                continue
+            if name in renewed:
+                cause = "other series or instances serve better now"
+            elif name not in matching.wanted:
+                cause = "a better partner came"
+            else:
+                continue
+            self._cases.replace(case.case_id, cause, ACTOR)
+            log.info("a case gave way", action="case_replaced", case_id=case.case_id, cause=cause)
+
+    def _tell(self, case: CaseRecord, is_new: bool) -> None:
+        if is_new:
+            log.info(
+                "a case was opened",
+                action="case_opened",
+                case_id=case.case_id,
+                rule=case.plan.rule,
+                state=case.state.value,
+                series_instance_uids=list(case.plan.series_instance_uids),
+            )
+        elif case.state is CaseState.REPLACED:
+            log.warning(
+                "a plan is wanted again whose case had given way; it stays replaced",
+                action="case_stays_replaced",
+                case_id=case.case_id,
+            )
+
+
+def _can_give_way(case: CaseRecord) -> bool:
+    return CaseState.REPLACED in TRANSITIONS[case.state]
