@@ -1,5 +1,6 @@
 """From quantities to brightness: which part of a volume's range is shown, from black to white."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -37,7 +38,7 @@ class Window:
 
     def apply(self, voxels: VoxelArray) -> VoxelArray:
         """Linear between the ends and flat beyond: float32 in 0…1. NaN is black."""
-        shown = torch.nan_to_num(voxels, nan=self.lower, posinf=self.upper, neginf=self.lower)
+        shown = torch.nan_to_num(voxels, nan=self.lower, posinf=math.inf, neginf=-math.inf)
         return shown.sub(self.lower).div_(self.upper - self.lower).clamp_(0.0, 1.0)
 
 
