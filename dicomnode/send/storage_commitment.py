@@ -70,18 +70,22 @@ def request(
     `PeerUnreachableError` or `PeerRefusedError`.
     """
     name = f"{peer.ae_title}@{peer.host}:{peer.port}"
-    reported = threading.Event()
+    reported, answered = threading.Event(), threading.Event()
 
     def on_report(event: Any) -> tuple[int, None]:
         reported.set()
         return _on_report(event, outbox)
+
+    def on_pdu_sent(_event: Any) -> None:
+        if reported.is_set():  # what goes out next is the answer to the report
+            answered.set()
 
     with open_association(
         peer,
         calling_ae_title,
         [build_context(StorageCommitmentPushModel)],
         limits=limits,
-        evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report)],
+        evt_handlers=[(evt.EVT_N_EVENT_REPORT, on_report), (evt.EVT_PDU_SENT, on_pdu_sent)],
     ) as association:
         answer, _ = association.send_n_action(
             _action_information(commitment_uid, instances),
@@ -93,7 +97,8 @@ def request(
             raise PeerUnreachableError(f"{name} did not answer the request for storage commitment")
         if answer.Status != SUCCESS:
             raise PeerRefusedError(f"{name} refused storage commitment with 0x{answer.Status:04X}")
-        reported.wait(SAME_ASSOCIATION_S)
+        if reported.wait(SAME_ASSOCIATION_S):
+            answered.wait(limits.dimse_timeout_s)
 
 
 def handlers(outbox: Outbox) -> list[tuple[Any, Callable[..., Any], list[Any]]]:

@@ -1,0 +1,382 @@
+"""The sender over a real ledger, real files and real sockets, with a PACS in this process."""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from pydicom import dcmread
+from pydicom.dataset import Dataset
+from pydicom.uid import CTImageStorage
+from pynetdicom import AE, build_context, build_role
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+
+from dicomnode.errors import SettingsError
+from dicomnode.send.outbox import Sender
+from dicomnode.send.storage_commitment import add_contexts, handlers
+from dicomnode.settings import NodeSettings, PeerSettings, SendingSettings, Settings
+from storage.records import CaseState, DeliveryState
+from tests.fixtures.deliveries import Ledger
+from tests.fixtures.orthanc import free_port
+from tests.fixtures.slices import write_slices
+from tests.fixtures.small_pacs import HANG_UP, SmallPacs
+
+
+def later(seconds: float) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def sender(ledger: Ledger, max_attempts: int = 100, **peers: PeerSettings) -> Sender:
+    return Sender(
+        Settings(
+            node=NodeSettings(ae_title="NODE", dimse_timeout_s=5, acse_timeout_s=5),
+            peers=peers,
+            sending=SendingSettings(poll_s=0.05, first_retry_s=10, longest_retry_s=100, max_attempts=max_attempts),
+        ),
+        ledger.outbox,
+        ledger.store,
+    )
+
+
+def uids(files: list[Path]) -> list[str]:
+    return [str(dcmread(path).SOPInstanceUID) for path in files]
+
+
+def test_a_due_series_arrives_and_the_case_is_delivered(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.start([CTImageStorage])
+    files = write_slices(tmp_path / "series")
+    case = ledger.deliver(files, "pacs")
+    assert ledger.state(case) is CaseState.DELIVERING
+    assert sender(ledger, pacs=small_pacs.peer()).run_once(later(1)) == 1
+    assert list(small_pacs.stored) == uids(files)
+    assert ledger.state(case) is CaseState.DELIVERED
+    assert ledger.delivery(case).state is DeliveryState.DONE
+
+
+def test_nothing_due_is_nothing_done(ledger: Ledger, small_pacs: SmallPacs) -> None:
+    assert sender(ledger, pacs=small_pacs.peer()).run_once(later(1)) == 0
+
+
+def test_a_pacs_that_is_down_for_a_while_loses_nothing(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.port = free_port()
+    first = ledger.deliver(write_slices(tmp_path / "a", 2), "pacs", case="1")
+    second = ledger.deliver(write_slices(tmp_path / "b", 2), "pacs", case="2")
+    one = sender(ledger, pacs=small_pacs.peer())
+    waits = []
+    now = later(1)
+    for _ in range(6):
+        assert one.run_once(now) == 1
+        assert one.run_once(now) == 0  # held until the next attempt
+        delivery = ledger.delivery(first)
+        assert delivery.state is DeliveryState.PENDING
+        assert "SMALLPACS" in delivery.last_error
+        assert delivery.next_attempt_at is not None
+        waits.append((delivery.next_attempt_at - now).total_seconds())
+        now = delivery.next_attempt_at + timedelta(seconds=1)
+    assert waits == pytest.approx([10, 20, 40, 80, 100, 100], abs=2)
+    assert ledger.delivery(second).attempts == 0  # it waited behind the first
+    small_pacs.start([CTImageStorage])
+    assert one.run_once(now) == 1
+    assert [ledger.state(case) for case in (first, second)] == [CaseState.DELIVERED, CaseState.DELIVERED]
+    assert len(small_pacs.stored) == 4
+
+
+def test_series_of_one_destination_keep_their_order(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.start([CTImageStorage])
+    series = [write_slices(tmp_path / str(number), 2) for number in range(4)]
+    for number, files in enumerate(series):
+        ledger.deliver(files, "pacs", case=str(number))
+    sender(ledger, pacs=small_pacs.peer()).run_once(later(1))
+    assert [arrival.sop_instance_uid for arrival in small_pacs.arrivals] == [
+        uid for files in series for uid in uids(files)
+    ]
+
+
+def test_a_dead_peer_blocks_no_other(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.start([CTImageStorage])
+    dead = PeerSettings(ae_title="DEAD", port=free_port())
+    for number in range(12):  # more than one batch waits for the dead one
+        ledger.deliver(write_slices(tmp_path / str(number), 1), "dead", case=str(number))
+    living = ledger.deliver(write_slices(tmp_path / "living", 1), "pacs", case="100")
+    one = sender(ledger, dead=dead, pacs=small_pacs.peer())
+    one.run_once(later(1))
+    one.run_once(later(1))
+    assert ledger.state(living) is CaseState.DELIVERED
+
+
+def test_a_slow_peer_blocks_no_other(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    go_on = threading.Event()
+    small_pacs.answer = lambda _: 0 if go_on.wait(20) else 0xA700
+    small_pacs.start([CTImageStorage])
+    quick = SmallPacs("QUICKPACS")
+    quick.start([CTImageStorage])
+    slow_case = ledger.deliver(write_slices(tmp_path / "slow", 1), "slow", case="1")
+    quick_case = ledger.deliver(write_slices(tmp_path / "quick", 1), "quick", case="2")
+    one = sender(ledger, slow=small_pacs.peer(), quick=quick.peer())
+    one.start()
+    try:
+        wait_until(lambda: ledger.state(quick_case) is CaseState.DELIVERED)
+        assert ledger.state(slow_case) is CaseState.DELIVERING
+        go_on.set()
+        wait_until(lambda: ledger.state(slow_case) is CaseState.DELIVERED)
+    finally:
+        go_on.set()
+        one.stop()
+        quick.stop()
+
+
+def wait_until(condition: Callable[[], bool], timeout_s: float = 20) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def test_one_refused_instance_is_named_and_alone_tried_again(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    files = write_slices(tmp_path / "series")
+    bad = uids(files)[2]
+    small_pacs.answer = lambda arrival: 0xA700 if arrival.sop_instance_uid == bad else 0
+    small_pacs.start([CTImageStorage])
+    case = ledger.deliver(files, "pacs")
+    one = sender(ledger, pacs=small_pacs.peer())
+    one.run_once(later(1))
+    delivery = ledger.delivery(case)
+    assert delivery.state is DeliveryState.PENDING
+    assert list(delivery.refused) == [bad]
+    assert "0xA700" in delivery.refused[bad]
+    assert len(small_pacs.stored) == 4
+    small_pacs.arrivals.clear()
+    small_pacs.answer = lambda _: 0
+    one.run_once(later(30))
+    assert [arrival.sop_instance_uid for arrival in small_pacs.arrivals] == [bad]
+    assert ledger.state(case) is CaseState.DELIVERED
+    assert ledger.delivery(case).refused == {}
+
+
+def test_a_refusal_for_good_ends_with_a_person(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    files = write_slices(tmp_path / "series")
+    bad = uids(files)[0]
+    small_pacs.answer = lambda arrival: 0xC000 if arrival.sop_instance_uid == bad else 0
+    small_pacs.start([CTImageStorage])
+    case = ledger.deliver(files, "pacs")
+    other = ledger.deliver(write_slices(tmp_path / "other", 2), "pacs", case="2")
+    one = sender(ledger, max_attempts=3, pacs=small_pacs.peer())
+    for day in range(5):
+        one.run_once(later(1 + 86400 * day))
+    delivery = ledger.delivery(case)
+    assert delivery.state is DeliveryState.FAILED
+    assert "0xC000" in delivery.refused[bad]
+    assert sum(arrival.sop_instance_uid == bad for arrival in small_pacs.arrivals) == 3
+    assert ledger.state(case) is CaseState.DELIVERING
+    assert ledger.state(other) is CaseState.DELIVERED
+    # A person retries; then it goes as a whole again.
+    small_pacs.answer = lambda _: 0
+    ledger.cases.retry(case, "a person", "the PACS was repaired")
+    one.run_once(later(1))
+    assert ledger.state(case) is CaseState.DELIVERED
+
+
+def test_a_pacs_that_dies_half_way_gets_the_rest_later(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.answer = lambda _: HANG_UP if len(small_pacs.arrivals) > 2 else 0
+    small_pacs.start([CTImageStorage])
+    files = write_slices(tmp_path / "series")
+    case = ledger.deliver(files, "pacs")
+    one = sender(ledger, pacs=small_pacs.peer())
+    one.run_once(later(1))
+    assert ledger.delivery(case).state is DeliveryState.PENDING
+    assert len(small_pacs.stored) == 2
+    small_pacs.answer = lambda _: 0
+    one.run_once(later(60))
+    assert sorted(small_pacs.stored) == sorted(uids(files))
+    assert ledger.state(case) is CaseState.DELIVERED
+
+
+def test_a_destination_that_is_gone_from_the_settings_fails_clearly(ledger: Ledger, tmp_path: Path) -> None:
+    case = ledger.deliver(write_slices(tmp_path / "series", 1), "old")
+    sender(ledger, new=PeerSettings(ae_title="NEW")).run_once(later(1))
+    delivery = ledger.delivery(case)
+    assert delivery.state is DeliveryState.FAILED
+    assert "'old'" in delivery.last_error
+    assert "new" in delivery.last_error
+
+
+def test_damaged_bytes_are_never_sent(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.start([CTImageStorage])
+    files = write_slices(tmp_path / "series", 3)
+    case = ledger.deliver(files, "pacs")
+    damaged = ledger.delivery(case).series.instances[1]
+    path = ledger.store.path(damaged.stored.digest)
+    path.chmod(0o600)
+    path.write_bytes(path.read_bytes()[:-2] + b"xx")
+    sender(ledger, pacs=small_pacs.peer()).run_once(later(1))
+    delivery = ledger.delivery(case)
+    assert list(delivery.refused) == [damaged.sop_instance_uid]
+    assert "damaged" in delivery.refused[damaged.sop_instance_uid]
+    assert len(small_pacs.stored) == 2
+
+
+def test_a_stopped_sender_leaves_the_rest_for_the_next_start(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    reached, go_on = threading.Event(), threading.Event()
+
+    def answer(_: object) -> int:
+        reached.set()
+        go_on.wait(10)
+        return 0
+
+    small_pacs.answer = answer
+    small_pacs.start([CTImageStorage])
+    files = write_slices(tmp_path / "series")
+    case = ledger.deliver(files, "pacs")
+    one = sender(ledger, pacs=small_pacs.peer())
+    one.start()
+    assert reached.wait(10)
+    stopping = threading.Thread(target=one.stop)
+    stopping.start()
+    time.sleep(0.2)
+    go_on.set()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert len(small_pacs.stored) < 5
+    assert ledger.delivery(case).attempts == 0
+    sender(ledger, pacs=small_pacs.peer()).run_once(later(1))
+    assert ledger.state(case) is CaseState.DELIVERED
+    assert sorted(small_pacs.stored) == sorted(uids(files))
+
+
+def test_a_wrong_syntax_in_the_settings_is_named_at_the_start(ledger: Ledger) -> None:
+    with pytest.raises(SettingsError, match="'JPEG-LS'"):
+        sender(ledger, pacs=PeerSettings(ae_title="PACS", transfer_syntaxes=("JPEG-LS",)))
+
+
+class TestCommitment:
+    """Our side of storage commitment, with reports that this test sends as the PACS."""
+
+    def test_nothing_is_delivered_before_the_report(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        files = write_slices(tmp_path / "series", 3)
+        case = ledger.deliver(files, "pacs")
+        sender(ledger, pacs=small_pacs.peer(storage_commitment=True)).run_once(later(1))
+        (asked,) = small_pacs.commitment_requests
+        assert [item.ReferencedSOPInstanceUID for item in asked.ReferencedSOPSequence] == uids(files)
+        assert {item.ReferencedSOPClassUID for item in asked.ReferencedSOPSequence} == {CTImageStorage}
+        delivery = ledger.delivery(case)
+        assert delivery.state is DeliveryState.SENT
+        assert delivery.commitment_uid == asked.TransactionUID
+        assert ledger.state(case) is CaseState.DELIVERING
+        assert report(ledger, delivery.commitment_uid, 1) == 0x0000
+        assert ledger.delivery(case).state is DeliveryState.COMMITTED
+        assert ledger.state(case) is CaseState.DELIVERED
+
+    def test_what_the_peer_does_not_hold_goes_again(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        files = write_slices(tmp_path / "series", 3)
+        case = ledger.deliver(files, "pacs")
+        one = sender(ledger, pacs=small_pacs.peer(storage_commitment=True))
+        one.run_once(later(1))
+        missing = uids(files)[1]
+        small_pacs.arrivals.clear()
+        assert report(ledger, ledger.delivery(case).commitment_uid, 2, missing) == 0x0000
+        delivery = ledger.delivery(case)
+        assert delivery.state is DeliveryState.PENDING
+        assert "0x0112" in delivery.refused[missing]
+        one.run_once(later(60))
+        assert [arrival.sop_instance_uid for arrival in small_pacs.arrivals] == [missing]
+        # The new request is for the whole series under a new transaction.
+        first, second = small_pacs.commitment_requests
+        assert first.TransactionUID != second.TransactionUID
+        assert len(second.ReferencedSOPSequence) == 3
+
+    def test_an_overdue_commitment_is_asked_for_again_without_sending(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        case = ledger.deliver(write_slices(tmp_path / "series", 3), "pacs")
+        one = sender(ledger, pacs=small_pacs.peer(storage_commitment=True, commitment_timeout_s=30))
+        one.run_once(later(1))
+        assert one.run_once(later(10)) == 0
+        first = ledger.delivery(case).commitment_uid
+        assert one.run_once(later(40)) == 1
+        assert len(small_pacs.arrivals) == 3
+        assert len(small_pacs.commitment_requests) == 2
+        second = ledger.delivery(case).commitment_uid
+        assert report(ledger, first, 1) == 0x0115  # the earlier one no longer counts
+        assert report(ledger, second, 1) == 0x0000
+        assert ledger.state(case) is CaseState.DELIVERED
+
+    def test_a_peer_that_refuses_to_commit_is_asked_again_and_the_reason_shown(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.commitment_status = 0x0110
+        small_pacs.start([CTImageStorage])
+        case = ledger.deliver(write_slices(tmp_path / "series", 1), "pacs")
+        one = sender(ledger, pacs=small_pacs.peer(storage_commitment=True, commitment_timeout_s=30))
+        one.run_once(later(1))
+        delivery = ledger.delivery(case)
+        assert delivery.state is DeliveryState.SENT
+        assert "0x0110" in delivery.last_error
+        small_pacs.commitment_status = 0
+        one.run_once(later(200))
+        assert report(ledger, ledger.delivery(case).commitment_uid, 1) == 0x0000
+        assert ledger.state(case) is CaseState.DELIVERED
+
+    def test_a_report_on_the_same_association_counts(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.reports_at_once = True
+        small_pacs.start([CTImageStorage])
+        case = ledger.deliver(write_slices(tmp_path / "series", 2), "pacs")
+        sender(ledger, pacs=small_pacs.peer(storage_commitment=True)).run_once(later(1))
+        wait_until(lambda: bool(small_pacs.report_statuses))
+        assert small_pacs.report_statuses == [0x0000]
+        assert ledger.state(case) is CaseState.DELIVERED
+
+    def test_strange_reports_get_the_right_status(self, ledger: Ledger) -> None:
+        assert report(ledger, "1.2.3.4", 1) == 0x0115
+        assert report(ledger, "", 1) == 0x0115
+        assert report(ledger, "1.2.3.4", 9) == 0x0113
+
+
+def report(ledger: Ledger, commitment_uid: str, event_type: int, *failed: str) -> int:
+    """The status that our acceptor answers to an N-EVENT-REPORT of a PACS that opens its own association."""
+    node = AE("NODE")
+    add_contexts(node)
+    server = node.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers(ledger.outbox))
+    try:
+        pacs = AE("PACS")
+        association = pacs.associate(
+            "127.0.0.1",
+            server.server_address[1],
+            contexts=[build_context(StorageCommitmentPushModel)],
+            ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
+        )
+        assert association.is_established
+        information = Dataset()
+        if commitment_uid:
+            information.TransactionUID = commitment_uid
+        information.ReferencedSOPSequence = []
+        information.FailedSOPSequence = [_failure(uid) for uid in failed]
+        status, _ = association.send_n_event_report(
+            information, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+        )
+        association.release()
+        return int(status.Status)
+    finally:
+        server.shutdown()
+
+
+def _failure(uid: str) -> Dataset:
+    item = Dataset()
+    item.ReferencedSOPClassUID = CTImageStorage
+    item.ReferencedSOPInstanceUID = uid
+    item.FailureReason = 0x0112
+    return item
