@@ -69,15 +69,15 @@ class Part:
             turn = np.radians(self.tilt_deg)
             y, z = np.cos(turn) * y - np.sin(turn) * z, np.sin(turn) * y + np.cos(turn) * z
         a, b, c = self.radii
-        inside = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) <= 1 + self.wobble * noise
+        inside: NDArray[np.bool_] = np.sqrt((x / a) ** 2 + (y / b) ** 2 + (z / c) ** 2) <= 1 + self.wobble * noise
         return inside if self.where is None else inside & self.where(points)
 
 
 def _both_sides(
-    tissue: str, centre: tuple[float, float, float], radii: tuple[float, float, float], **rest: float
+    tissue: str, centre: tuple[float, float, float], radii: tuple[float, float, float], wobble: float = 0.02
 ) -> tuple[Part, Part]:
     x, y, z = centre
-    return Part(tissue, (x, y, z), radii, **rest), Part(tissue, (-x, y, z), radii, **rest)
+    return Part(tissue, (x, y, z), radii, wobble), Part(tissue, (-x, y, z), radii, wobble)
 
 
 def _below(limit: float) -> Callable[[Points], NDArray[np.bool_]]:
@@ -208,4 +208,5 @@ def noise_at(points: Points, scale_mm: float, seed: int) -> NDArray[np.float64]:
 def _noise_field(seed: int) -> NDArray[np.float64]:
     white = np.random.default_rng(seed).standard_normal((64, 64, 64))
     smooth: NDArray[np.float64] = ndimage.gaussian_filter(white, 1.0, mode="wrap")
-    return smooth / smooth.std()
+    smooth /= smooth.std()
+    return smooth

@@ -4,6 +4,7 @@ The second patient lay differently in the two scanners, by a rotation and a shif
 transform is what the node's own answer is measured against.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ class Examination:
     study_instance_uid: str
     frame_of_reference_uid: str
     accession_number: str
+    scanner: str
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +75,7 @@ def pet_ct_patient(folder: Path, date: str) -> GeneratedPatient:
     """Chest: CT and FDG PET of one examination, one Frame of Reference; each sees slices that the other does not."""
     examination = Examination(
         "DEMO-0001", "Demonstration^Petra", "19570412", "F", date, "0915", "PET/CT chest",
-        generate_uid(), generate_uid(), "ACC-DEMO-1",
+        generate_uid(), generate_uid(), "ACC-DEMO-1", "PET/CT simulator",
     )  # fmt: skip
     lying = AffineTransform.rigid((0.0, 0.03, 0.05), (6.0, -4.0, 0.0))
     ct = Acquisition("CT", "CHEST", _grid((72, 224, 224), (4.0, 1.8, 1.8), (0, 4, 12)), lying, 1.6, 14.0, seed=11)
@@ -89,12 +91,16 @@ def pet_ct_patient(folder: Path, date: str) -> GeneratedPatient:
 def ct_mr_patient(folder: Path, ct_date: str, mr_date: str) -> GeneratedPatient:
     """Head: CT and T1 MR of different days and Frames of Reference, turned and shifted by a known amount."""
     who = ("DEMO-0002", "Demonstration^Max", "19490923", "M")
-    ct_examination = Examination(*who, ct_date, "1010", "CT head", generate_uid(), generate_uid(), "ACC-DEMO-2")
-    mr_examination = Examination(*who, mr_date, "1520", "MR head", generate_uid(), generate_uid(), "ACC-DEMO-3")
+    ct_examination = Examination(
+        *who, ct_date, "1010", "CT head", generate_uid(), generate_uid(), "ACC-DEMO-2", "CT simulator"
+    )
+    mr_examination = Examination(
+        *who, mr_date, "1520", "MR head", generate_uid(), generate_uid(), "ACC-DEMO-3", "MR simulator"
+    )
     in_ct = AffineTransform.rigid((0.04, -0.02, 0.03), (2.0, -3.0, 5.0))
-    in_mr = AffineTransform.rigid(np.radians([11.0, -6.0, 14.0]), (18.0, -12.0, 27.0))
+    in_mr = AffineTransform.rigid(radians(11.0, -6.0, 14.0), (18.0, -12.0, 27.0))
     ct = Acquisition("CT", "HEAD", _grid((72, 224, 224), (2.6, 1.05, 1.05), (0, 0, 0)), in_ct, 1.2, 7.0, seed=21)
-    oblique = AffineTransform.rigid(np.radians([8.0, 0.0, 5.0]), (0, 0, 0))
+    oblique = AffineTransform.rigid(radians(8.0, 0.0, 5.0), (0, 0, 0))
     mr_grid = _grid((88, 192, 192), (1.9, 1.25, 1.25), (16, -10, 40), oblique)
     mr = Acquisition("MR", "HEAD", mr_grid, in_mr, 1.4, 0.02, seed=22)
     return GeneratedPatient(
@@ -103,6 +109,11 @@ def ct_mr_patient(folder: Path, ct_date: str, mr_date: str) -> GeneratedPatient:
         _write(mr, mr_examination, "t1 mprage", 4, folder / "mr"),
         in_ct.inverse().then(in_mr),
     )
+
+
+def radians(*degrees: float) -> list[float]:
+    """A rotation vector in degrees as one in radians."""
+    return [math.radians(angle) for angle in degrees]
 
 
 def _grid(
@@ -156,7 +167,7 @@ def _instance(acquisition: Acquisition, examination: Examination, index: int) ->
         setattr(instance, f"{moment}Date", examination.date)
         setattr(instance, f"{moment}Time", f"{examination.time}00")
     instance.Modality, instance.BodyPartExamined = acquisition.modality, acquisition.body_part
-    instance.Manufacturer, instance.ManufacturerModelName = "Generated", f"{acquisition.modality} simulator"
+    instance.Manufacturer, instance.ManufacturerModelName = "Generated", examination.scanner
     instance.DeviceSerialNumber, instance.SoftwareVersions = "1", "1"
     instance.FrameOfReferenceUID, instance.PositionReferenceIndicator = examination.frame_of_reference_uid, ""
     instance.InstanceNumber, instance.AcquisitionNumber = index + 1, 1

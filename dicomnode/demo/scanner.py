@@ -56,10 +56,13 @@ def _measure(acquisition: Acquisition, image: Image) -> Image:
     white = generator.standard_normal(image.shape)
     if acquisition.modality == "CT":  # noise with the grain of a soft reconstruction kernel
         grain = ndimage.gaussian_filter(white, (0, 0.7, 0.7))
-        return image + acquisition.noise * grain / grain.std()
+        noisy: Image = image + acquisition.noise * grain / grain.std()
+        return noisy
     if acquisition.modality == "PT":  # counting noise, as smooth as the image itself
         grain = ndimage.gaussian_filter(white, 1.0)
-        return np.maximum(image + acquisition.noise * np.sqrt(np.maximum(image, 0.05)) * grain / grain.std(), 0.0)
+        counted: Image = image + acquisition.noise * np.sqrt(np.maximum(image, 0.05)) * grain / grain.std()
+        return np.maximum(counted, 0.0)
     bias = 1 + 0.18 * np.sin(np.linspace(-1.2, 1.6, image.shape[1]))[None, :, None]  # a coil nearer to one side
     second = generator.standard_normal(image.shape)
-    return 1000 * np.hypot(image * bias + acquisition.noise * white, acquisition.noise * second)
+    magnitude: Image = 1000 * np.hypot(image * bias + acquisition.noise * white, acquisition.noise * second)
+    return magnitude

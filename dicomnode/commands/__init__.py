@@ -1,0 +1,1 @@
+"""What the subcommands do, one group a file. `cli.py` gives them their names."""

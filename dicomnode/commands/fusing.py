@@ -1,0 +1,158 @@
+"""What `fuse` and `register` do: the same pipeline as a case of the node, on files.
+
+Imports the engines, and with them torch; `files.py` holds the signatures, so that the other commands start at once.
+"""
+
+import contextlib
+import json as json_module
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from fusion import METHODS, REGISTRARS, FusionError, ParameterError, UnknownNameError, Verdict
+from fusion.choice import choose
+from fusion.device import choose_device
+from storage.records import FusionPlan, Recipe, SeriesChoice
+
+from .. import pipeline
+from ..encode import file_bytes, write_image, write_transform
+from ..errors import NodeError, SettingsError
+from ..load import LoadedInput, LoadedSeries, load_input
+from ..settings import RecipeSettings, Settings
+from ..worker import equipment_of
+from .plan_of_files import plan_of_files
+
+Output = dict[str, str]
+
+SEVERITY = (Verdict.ACCEPT, Verdict.REVIEW, Verdict.REJECT)
+
+
+@contextlib.contextmanager
+def engine_errors() -> Iterator[None]:
+    """The seam to the mathematics: a misspelt name or parameter is wrong usage, anything else a failure."""
+    try:
+        yield
+    except (UnknownNameError, ParameterError) as error:
+        raise SettingsError(str(error)) from error
+    except FusionError as error:
+        raise NodeError(str(error)) from error
+
+
+@engine_errors()
+def check_recipe(recipe: RecipeSettings) -> None:
+    """Raises `SettingsError` for a registrar, method or parameter that does not exist."""
+    choose("registrar", REGISTRARS, recipe.registrar, recipe.registrar_parameters)
+    choose("fusion method", METHODS, recipe.method, recipe.method_parameters)
+
+
+@engine_errors()
+def register_files(
+    fixed: Path, moving: Path, transform_path: Path, registrar: str, device: str, progress: pipeline.Progress
+) -> dict[str, Any]:
+    """Register two inputs and write the transform file; the keys of `register --json`."""
+    used = str(choose_device(device))
+    progress("load")
+    fixed_volume, moving_volume = (load_input(path).volume.to(used) for path in (fixed, moving))
+    recipe = Recipe("command line", registrar=registrar)
+    registration, report = pipeline.register_pair(fixed_volume, moving_volume, recipe, None, progress)
+    write_transform(transform_path, registration)
+    return {**pipeline.report_values(registration, report), "transform_file": str(transform_path)}
+
+
+@engine_errors()
+def fuse_files(
+    paths: Sequence[Path],
+    folder: Path,
+    recipe_name: str,
+    settings: Settings,
+    device: str,
+    progress: pipeline.Progress,
+    *,
+    allow_different_patients: bool,
+) -> dict[str, Any]:
+    """Fuse inputs, the fixed one first, into `folder`; the keys of `report.json`."""
+    recipe = recipe_named(settings, recipe_name)
+    used = str(choose_device(device))
+    folder.mkdir(parents=True, exist_ok=True)
+    progress("load")
+    inputs = [load_input(path) for path in paths]
+    if all(each.headers for each in inputs):
+        plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=allow_different_patients)
+        pairs, outputs = _dicom(plan, inputs, folder, settings, used, progress)
+    else:
+        warnings = ("an input carries no patient: nothing was checked about whose images these are",)
+        pairs, outputs = _images(inputs, recipe, folder, used, progress)
+    values = _report(pairs, inputs[1:], folder, outputs, warnings)
+    (folder / "report.json").write_text(json_module.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
+    return values
+
+
+def recipe_named(settings: Settings, name: str) -> Recipe:
+    """The recipe of the settings; `SettingsError` lists the known ones."""
+    if name not in settings.recipes:
+        raise SettingsError(f"no recipe is called {name!r}; known are {', '.join(sorted(settings.recipes))}")
+    return settings.recipes[name].recipe(name)
+
+
+def _dicom(
+    plan: FusionPlan,
+    inputs: Sequence[LoadedInput],
+    folder: Path,
+    settings: Settings,
+    device: str,
+    progress: pipeline.Progress,
+) -> tuple[Sequence[pipeline.PairResult], list[Output]]:
+    """DICOM in, DICOM out: the same path as a case of the node."""
+    loaded = dict(zip(plan.series_instance_uids, inputs, strict=True))
+
+    def open_series(choice: SeriesChoice) -> LoadedSeries:
+        return LoadedSeries(loaded[choice.series_instance_uid].volume, loaded[choice.series_instance_uid].headers)
+
+    outcome = pipeline.carry_out(plan, open_series, equipment_of(settings), datetime.now(UTC), device, progress)
+    outputs = []
+    for number, series in enumerate(outcome.derived, start=1):
+        place = folder / f"{number:02d}-{series.kind}"
+        place.mkdir(exist_ok=True)
+        for index, instance in enumerate(series.instances, start=1):
+            (place / f"{index:05d}.dcm").write_bytes(file_bytes(instance))
+        outputs.append({"kind": series.kind, "path": str(place), "series_instance_uid": series.series_instance_uid})
+    return outcome.pairs, outputs
+
+
+def _images(
+    inputs: Sequence[LoadedInput], recipe: Recipe, folder: Path, device: str, progress: pipeline.Progress
+) -> tuple[Sequence[pipeline.PairResult], list[Output]]:
+    """Other image files: what comes out are image files on the fixed grid, and nothing of what is rejected."""
+    fixed, pairs, outputs = inputs[0].volume.to(device), [], []
+    for number, moving in enumerate(inputs[1:], start=1):
+        pair = pipeline.fuse_pair(fixed, moving.volume.to(device), recipe, None, progress)
+        pairs.append(pair)
+        if pair.report.verdict is Verdict.REJECT:
+            continue
+        registered, fused = (folder / f"{number:02d}-{kind}" for kind in ("registered_series", "fused"))
+        registered.mkdir(exist_ok=True)
+        fused.mkdir(exist_ok=True)
+        write_image(registered / "registered.nii.gz", pair.moved)
+        write_image(fused / "fused.nii.gz", pair.fused)
+        outputs += [{"kind": "registered_series", "path": str(registered)}, {"kind": "fused", "path": str(fused)}]
+    return pairs, outputs
+
+
+def _report(
+    pairs: Sequence[pipeline.PairResult],
+    movings: Sequence[LoadedInput],
+    folder: Path,
+    outputs: Sequence[Output],
+    warnings: Sequence[str],
+) -> dict[str, Any]:
+    """The keys of the pair that is worst off, then every pair, and what was written."""
+    each = []
+    for number, (pair, moving) in enumerate(zip(pairs, movings, strict=True), start=1):
+        path = folder / f"transform-{number:02d}.tfm"
+        write_transform(path, pair.registration)
+        values = pipeline.report_values(pair.registration, pair.report)
+        each.append({"moving": moving.name, **values, "transform_file": str(path)})
+    worst = max(each, key=lambda values: SEVERITY.index(Verdict(values["verdict"])))
+    verdict = pipeline.verdict_of([pair.report for pair in pairs])
+    return {**worst, "verdict": verdict.value, "pairs": each, "outputs": list(outputs), "warnings": list(warnings)}

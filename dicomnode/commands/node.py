@@ -1,0 +1,103 @@
+"""`serve` and `work`: the running node, and one worker of it."""
+
+import os
+import signal
+import threading
+from typing import Annotated
+
+import structlog
+import typer
+
+from storage.cases import Cases
+from storage.catalogue import Catalogue
+from storage.migrate import upgrade
+from storage.objects import ObjectStore
+from storage.outbox import Outbox
+from storage.session import Database
+
+from ..observe.logs import configure_logs
+from .terminal import Config, settings_from
+
+log = structlog.get_logger(__name__)
+
+PARENT_CHECK_S = 0.5
+
+
+def serve(config: Config = None) -> None:
+    """Receive, match, fuse and deliver until SIGTERM or SIGINT."""
+    from ..engine import LocalEngine
+    from ..scheduler import Scheduler
+    from ..send.outbox import Sender
+    from ..server import Server
+
+    settings = settings_from(config)
+    configure_logs(settings.log.level, json_lines=settings.log.json_lines)
+    settings.storage.path.mkdir(parents=True, exist_ok=True)
+    database = Database(settings.database_url)
+    upgrade(database)
+    catalogue, cases, outbox = Catalogue(database), Cases(database), Outbox(database)
+    store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
+
+    parts = (
+        LocalEngine(settings.workers.count, config),
+        Sender(settings, outbox, store),
+        Scheduler(settings, catalogue, cases),
+        Server(settings, store, catalogue, outbox),
+    )
+    stop = _stop_on_signals()
+    started = []
+    try:
+        for part in parts:
+            part.start()
+            started.append(part)
+        log.info("the node is ready", action="node_ready", ae_title=settings.node.ae_title)
+        stop.wait()
+    finally:
+        for part in reversed(started):
+            part.stop()
+        database.dispose()
+        log.info("the node has stopped", action="node_stopped")
+
+
+def work(
+    name: Annotated[str, typer.Option("--name", help="How the ledger calls this worker.")] = "",
+    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    config: Config = None,
+) -> None:
+    """One more worker: claims cases from the ledger and carries them out."""
+    from fusion.device import choose_device, make_deterministic
+
+    from ..worker import Worker
+
+    settings = settings_from(config)
+    configure_logs(settings.log.level, json_lines=settings.log.json_lines)
+    stop = _stop_on_signals()
+    if with_parent:
+        _stop_with_parent(stop)
+    make_deterministic()
+    device = str(choose_device(settings.workers.device))
+    worker_name = f"{name or 'worker'}-{os.uname().nodename}-{os.getpid()}"
+    log.info("a worker is ready", action="worker_ready", worker=worker_name, device=device)
+    database = Database(settings.database_url)
+    store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
+    Worker(settings, Cases(database), Catalogue(database), store, worker_name, device).run(stop)
+
+
+def _stop_on_signals() -> threading.Event:
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+def _stop_with_parent(stop: threading.Event) -> None:
+    """End when the node that started us is gone, however it went."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while not stop.wait(PARENT_CHECK_S):
+            if os.getppid() != parent:
+                log.warning("the node is gone; its worker leaves the case to the lease", action="worker_orphaned")
+                os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()

@@ -1,0 +1,50 @@
+"""What the subcommands share about talking to a person or to a script.
+
+Results go to stdout: tables for people, or one JSON object on one line. Progress and warnings go to stderr.
+"""
+
+import contextlib
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from ..settings import Settings, load_settings
+
+Config = Annotated[
+    Path | None, typer.Option("--config", envvar="DICOMNODE_CONFIG", help="The settings file (TOML).", exists=True)
+]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on one line, the last of stdout.")]
+
+out = Console()
+err = Console(stderr=True)
+
+
+def settings_from(config: Path | None) -> Settings:
+    """The settings of a command: the file, the environment, the defaults."""
+    return load_settings(config)
+
+
+def write_json(values: Mapping[str, Any]) -> None:
+    """Print the one line that a script reads."""
+    sys.stdout.write(json.dumps(values, allow_nan=False, default=str) + "\n")
+    sys.stdout.flush()
+
+
+def warn(sentence: str) -> None:
+    """Say something on stderr that a person should know."""
+    err.print(f"[yellow]warning:[/] {sentence}", highlight=False)
+
+
+@contextlib.contextmanager
+def steps() -> Iterator[Callable[[str], None]]:
+    """A spinner with the step under way, on stderr."""
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True) as progress:
+        task = progress.add_task("starting", total=None)
+        yield lambda step: progress.update(task, description=step)

@@ -1,0 +1,74 @@
+"""Who runs the workers.
+
+`Engine` is the seam: the local one starts `dicomnode work` as processes of its own and starts them again when they
+die; a cluster's scheduler can stand behind the same two methods. What is placed is a worker, never voxels: a worker
+asks the ledger for its cases.
+"""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+log = structlog.get_logger(__name__)
+
+RESTART_DELAY_S = 2.0
+"""A worker that dies at once must not take the machine with it."""
+
+
+class Engine(Protocol):
+    """Keeps workers running."""
+
+    def start(self) -> None:
+        """Start the workers; returns at once."""
+        ...
+
+    def stop(self) -> None:
+        """End the workers; a case under way is left to its lease."""
+        ...
+
+
+class LocalEngine:
+    """Worker processes on this machine, so that the receiving process needs no torch and a crash takes no instance."""
+
+    def __init__(self, count: int, config: Path | None) -> None:
+        self._count = count
+        self._config = config
+        self._stopping = threading.Event()
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        self._watcher = threading.Thread(target=self._watch, name="engine", daemon=True)
+
+    def start(self) -> None:
+        for number in range(self._count):
+            self._processes[number] = self._spawn(number)
+        self._watcher.start()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self._watcher.join()
+        for process in self._processes.values():
+            process.terminate()
+        for process in self._processes.values():
+            try:
+                process.wait(timeout=10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def _spawn(self, number: int) -> subprocess.Popen[bytes]:
+        command = [sys.executable, "-m", "dicomnode", "work", "--name", f"local-{number}", "--with-parent"]
+        if self._config is not None:
+            command += ["--config", str(self._config)]
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(RESTART_DELAY_S):
+            for number, process in self._processes.items():
+                if process.poll() is not None:
+                    log.warning(
+                        "a worker died and is started again", action="worker_restarted", code=process.returncode
+                    )
+                    self._processes[number] = self._spawn(number)

@@ -1,0 +1,159 @@
+"""The main path of a case: load → register → resample → assess → fuse → encode.
+
+    socket ─▶ receive ─▶ storage ─▶ match ─▶ [ load ─▶ register ─▶ fuse ─▶ assess ─▶ encode ] ─▶ storage ─▶ send ─▶ PACS
+                                                              this module
+
+It knows no network and no database: files and a plan come in, DICOM objects and the reports go out. `worker.py`
+calls it for a case of the ledger, `cli.py` for files on the command line.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import fusion
+from fusion import Fused, QualityReport, Registration, Verdict, Volume
+from storage.records import FusionPlan, Recipe, SeriesChoice
+
+from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode
+from .load import LoadedSeries
+
+Progress = Callable[[str], None]
+"""Called with the name of the step that begins."""
+
+OpenSeries = Callable[[SeriesChoice], LoadedSeries]
+"""Where the instances of a chosen series come from is the caller's business: the object store, or a folder."""
+
+
+def silent(_step: str) -> None:
+    """Nobody watches."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairResult:
+    """What became of one moving volume."""
+
+    registration: Registration
+    moved: Volume
+    fused: Fused
+    report: QualityReport
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outcome:
+    """What carrying out a plan gave: a result per moving series, and the series to store."""
+
+    verdict: Verdict
+    pairs: tuple[PairResult, ...]
+    derived: tuple[EncodedSeries, ...]
+
+
+def carry_out(
+    plan: FusionPlan,
+    open_series: OpenSeries,
+    equipment: Equipment,
+    created_at: datetime,
+    device: str = "cpu",
+    progress: Progress = silent,
+) -> Outcome:
+    """Carry out `plan`: every moving series is registered to the fixed one, fused with it, judged and encoded."""
+    progress("load")
+    fixed, *movings = (open_series(choice) for choice in (plan.fixed, *plan.moving))
+    pairs: list[PairResult] = []
+    derived: list[EncodedSeries] = []
+    for position, (choice, moving) in enumerate(zip(plan.moving, movings, strict=True)):
+        pair = fuse_pair(
+            fixed.volume.to(device), moving.volume.to(device), plan.recipe, identity_default(plan, position), progress
+        )
+        progress("encode")
+        inputs = EncodeInputs(
+            plan=plan,
+            fixed_headers=fixed.headers,
+            fixed=fixed.volume,
+            moving=MovingResult(
+                choice, moving.headers, moving.volume, pair.moved, pair.registration, pair.fused, pair.report
+            ),
+            position=position,
+            filing_header=filed_with(plan, (fixed, *movings)).headers[0],
+            equipment=equipment,
+            created_at=created_at,
+        )
+        pairs.append(pair)
+        derived.extend(encode(inputs))
+    return Outcome(verdict_of([pair.report for pair in pairs]), tuple(pairs), tuple(derived))
+
+
+def fuse_pair(
+    fixed: Volume, moving: Volume, recipe: Recipe, identity_is_default: bool | None, progress: Progress = silent
+) -> PairResult:
+    """Register, judge, resample once and fuse two volumes; the images come back to the CPU."""
+    registration, report = register_pair(fixed, moving, recipe, identity_is_default, progress)
+    progress("fuse")
+    moved = fusion.resample(moving, registration.transform, onto=fixed.grid)
+    fused = fusion.fuse(fixed, moved, method=recipe.method, **recipe.method_parameters)
+    return PairResult(registration, moved.to("cpu"), fused.to("cpu"), report)
+
+
+def register_pair(
+    fixed: Volume, moving: Volume, recipe: Recipe, identity_is_default: bool | None, progress: Progress = silent
+) -> tuple[Registration, QualityReport]:
+    """Run the recipe's registrar and judge what it found.
+
+    Unusable voxels (empty, constant) end in a report that rejects, not in an exception: the case then says why. Only
+    the registrar `auto` asks whether a shared Frame of Reference is to be believed.
+    """
+    parameters = dict(recipe.registrar_parameters)
+    if recipe.registrar == "auto":
+        parameters.setdefault("identity_is_default", identity_is_default)
+    progress("register")
+    try:
+        registration = fusion.register(fixed, moving, registrar=recipe.registrar, **parameters)
+    except fusion.UnusableVolumeError as error:
+        return fusion.unregistered(recipe.registrar, str(error)), fusion.rejected(str(error))
+    progress("assess")
+    return registration, fusion.assess(fixed, moving, registration, fusion.Limits(**recipe.gate))
+
+
+def identity_default(plan: FusionPlan, position: int) -> bool | None:
+    """What matching found out about the shared Frame of Reference of this moving series, if it looked."""
+    return plan.identity_is_default[position] if position < len(plan.identity_is_default) else None
+
+
+def filed_with(plan: FusionPlan, loaded: Sequence[LoadedSeries]) -> LoadedSeries:
+    """A series of the study in which the results are filed."""
+    return next(
+        (series for series in loaded if series.headers[0].StudyInstanceUID == plan.file_in_study_uid), loaded[0]
+    )
+
+
+def verdict_of(reports: Sequence[QualityReport]) -> Verdict:
+    """Of the case: what all pairs agree on, and otherwise a person decides."""
+    verdicts = {report.verdict for report in reports}
+    return verdicts.pop() if len(verdicts) == 1 else Verdict.REVIEW
+
+
+def report_values(registration: Registration, report: QualityReport) -> dict[str, Any]:
+    """A result as plain values for JSON: the keys that `register`, `fuse` and the case's record share."""
+    return {
+        "registrar": registration.registrar,
+        "matrix": registration.transform.matrix.tolist(),
+        "verdict": report.verdict.value,
+        "expected_error_mm": finite(report.expected_error_mm),
+        "error_bound_mm": finite(report.error_bound_mm),
+        "reasons": list(report.reasons),
+        "similarity": finite(report.similarity),
+        "similarity_name": report.similarity_name,
+        "measures": {name: finite(value) for name, value in report.measures.items()},
+        "notes": list(registration.notes),
+        "parameters": dict(registration.parameters),
+        "iterations": registration.iterations,
+        "seconds": round(registration.seconds, 3),
+        "device": registration.device,
+    }
+
+
+def finite(value: float) -> float | None:
+    """JSON has no infinity: what could not be estimated is null."""
+    return float(value) if math.isfinite(value) else None
