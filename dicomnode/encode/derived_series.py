@@ -134,8 +134,7 @@ def begin(inputs: EncodeInputs, identity: SeriesIdentity, index: int = 0) -> Dat
     dataset.SeriesDescription = identity.description
     dataset.InstanceNumber = index + 1
     copy_elements(inputs.fixed_headers[0], dataset, BODY_PART_KEYWORDS)
-    if not dataset.get("BodyPartExamined"):
-        set_if_missing(dataset, Laterality="")  # type 2C where nothing says that the part is no paired one
+    set_if_missing(dataset, Laterality="")  # type 2C: unknown, unless the fixed series says it
     _add_equipment(dataset, inputs)
     dataset.file_meta = _file_meta(dataset)
     return dataset

@@ -51,14 +51,6 @@ def decoded(item: Dataset) -> Dataset:
     return result
 
 
-def copy_of(dataset: Dataset) -> Dataset:
-    """A data set with elements of its own and the values of `dataset`: what is set in it changes no other."""
-    result = Dataset()
-    for element in dataset:
-        result[element.tag] = DataElement(element.tag, element.VR, element.value, already_converted=True)
-    return result
-
-
 def set_if_missing(target: Dataset, **values: object) -> None:
     """Give each keyword its value unless the data set has the attribute."""
     for keyword, value in values.items():

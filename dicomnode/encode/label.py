@@ -16,6 +16,7 @@ from fusion.quality.report import Verdict
 
 from .derived_series import PURPOSE
 from .inputs import EncodeInputs
+from .page_text import Typeface, wrapped
 
 Picture = NDArray[np.uint8]
 """(rows, columns, 3) sRGB."""
@@ -31,16 +32,15 @@ UNIT_NAMES |= {"[hnsf'U]": "HU", "{counts}": "counts", "{propcounts}": "counts (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Label:
-    """A picture to lay over every slice: `opaque` (rows, columns) says where it covers what is below."""
+    """A picture to lay over every slice: `colour` is premultiplied by `opacity` (rows, columns, 1), both 0…1."""
 
-    picture: Picture
-    opaque: NDArray[np.bool_]
+    colour: NDArray[np.float32]
+    opacity: NDArray[np.float32]
 
     def on(self, slice_rgb: Picture) -> Picture:
         """The slice with the label drawn on it; the slice itself does not change."""
-        result = slice_rgb.copy()
-        result[self.opaque] = self.picture[self.opaque]
-        return result
+        mixed = slice_rgb * (1 - self.opacity) + self.colour * 255
+        return np.where(self.opacity > 0, np.rint(mixed), slice_rgb).astype(np.uint8)
 
 
 def label_of(inputs: EncodeInputs) -> Label:
@@ -48,23 +48,23 @@ def label_of(inputs: EncodeInputs) -> Label:
     rows, columns = inputs.fixed.grid.shape[1:]
     canvas = Image.new("RGBA", (columns, rows), (0, 0, 0, 0))
     draw = ImageDraw.Draw(canvas)
-    draw.fontmode = "1"  # no half-transparent edges: a label pixel is either there or not
     size = int(np.clip(rows / ROWS_PER_TEXT_HEIGHT, SMALLEST_TEXT, LARGEST_TEXT))
     margin = max(2, size // 4)
-    words = fitting_font(PURPOSE, size, columns - 2 * margin)
-    outlined(draw, (margin, rows - margin), PURPOSE, words, WHITE, anchor="ld")
+    lines = list(wrapped(PURPOSE, font(size), columns - 2 * margin))
+    for above, line in enumerate(reversed(lines)):
+        outlined(draw, (margin, rows - margin - above * (size + 1)), line, font(size), WHITE, anchor="ld")
     if inputs.verdict is not Verdict.ACCEPT:
         verdict = inputs.verdict.value.upper()
         outlined(draw, (margin, margin), verdict, font(size), VERDICT_COLOURS[inputs.verdict], anchor="la")
     draw_colour_bars(draw, inputs.moving.fused.legend, (rows, columns), size)
-    drawn = np.asarray(canvas)
-    return Label(drawn[..., :3].copy(), drawn[..., 3] > 127)
+    drawn = (np.asarray(canvas) / 255).astype(np.float32)  # Pillow mixes text into transparency premultiplied
+    return Label(drawn[..., :3], drawn[..., 3:])
 
 
 def draw_colour_bars(
     draw: ImageDraw.ImageDraw, legends: Sequence[Legend], shape: tuple[int, int], text_size: int
 ) -> None:
-    """A bar with its ends and unit for each coloured layer, at the right, above the middle of the lower half."""
+    """A bar with its ends and unit for each coloured layer, at the right edge, half way down."""
     rows, columns = shape
     bar_height, bar_width = max(24, rows // 4), max(5, columns // 48)
     small = font(max(SMALLEST_TEXT, text_size - 1))
@@ -79,30 +79,22 @@ def draw_colour_bars(
             draw.line([(left, top + offset), (right - 1, top + offset)], fill=colour)
         draw.rectangle([left - 1, top - 1, right, top + bar_height], outline=WHITE)
         gap = max(2, text_size // 4)
-        upper = f"{legend.upper:.4g} {UNIT_NAMES.get(legend.unit, legend.unit)}".strip()
+        upper = f"{legend.upper:.3g} {UNIT_NAMES.get(legend.unit, legend.unit)}".strip()
         outlined(draw, (right, top - gap), upper, small, WHITE, anchor="rd")
-        outlined(draw, (right, top + bar_height + gap), f"{legend.lower:.4g}", small, WHITE, anchor="ra")
+        outlined(draw, (right, top + bar_height + gap), f"{legend.lower:.3g}", small, WHITE, anchor="ra")
         right = left - 6 * text_size
 
 
-def font(size: float) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+def font(size: float) -> Typeface:
     """Pillow's own typeface: the same on every machine, and no file to find."""
     return ImageFont.load_default(size)
-
-
-def fitting_font(words: str, size: int, width: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """The largest font up to `size` in which `words` are no wider than `width` pixels."""
-    for candidate in range(size, 5, -1):
-        if font(candidate).getlength(words) <= width:
-            return font(candidate)
-    return font(5)
 
 
 def outlined(
     draw: ImageDraw.ImageDraw,
     place: tuple[int, int],
     words: str,
-    typeface: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    typeface: Typeface,
     colour: tuple[int, int, int],
     anchor: str,
 ) -> None:

@@ -30,7 +30,7 @@ from pydicom.uid import Comprehensive3DSRStorage
 
 from ..settings import INSTANCE_CREATOR_UID
 from .derived_series import SeriesIdentity, begin, finish, identify, instance_uid
-from .elements import copy_of, put, set_if_missing, text
+from .elements import copy_elements, put, text
 from .inputs import EncodedSeries, EncodeInputs
 from .provenance import add_equipment_chain
 from .uids import derived_uid
@@ -79,10 +79,11 @@ def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
 
 
 def _evidence(header: Dataset) -> Dataset:
-    """A header with the attributes that highdicom reads, also where a source left them out."""
-    result = copy_of(header)
-    set_if_missing(result, PatientName="", PatientID="", PatientBirthDate="", PatientSex="", StudyDate="")
-    set_if_missing(result, StudyTime="", AccessionNumber="", ReferringPhysicianName="", StudyID="")
+    """What highdicom reads of an instance that is referred to; patient and study are written by `begin`."""
+    result = Dataset()
+    copy_elements(header, result, ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"))
+    result.PatientName = result.PatientID = result.PatientBirthDate = result.PatientSex = ""
+    result.StudyDate = result.StudyTime = result.StudyID = result.AccessionNumber = ""
     return result
 
 

@@ -116,6 +116,7 @@ def _sources(inputs: EncodeInputs, identity: SeriesIdentity) -> list[Dataset]:
     stand_ins = []
     for index, (header,) in enumerate(fixed_sources(inputs)):
         stand_in = begin(inputs, identity, index)
+        stand_in.PatientName = None  # written by `begin`; highdicom warns of names in forms that it does not like
         add_frame_of_reference(stand_in, inputs)
         add_plane(stand_in, grid, index)
         copy_elements(header, stand_in, ("SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "Modality"))

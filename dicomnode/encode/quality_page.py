@@ -34,6 +34,7 @@ TEXT_LEFT = MARGIN + 3 * (PANEL + GAP) + 14
 TEXT_WIDTH = WIDTH - TEXT_LEFT - MARGIN
 TEXT_BOTTOM = HEIGHT - 56
 SCALE_MM = 50.0
+UNIT_ENDINGS = ("mm", "deg", "s")
 
 Block = tuple[str, tuple[str, ...]]
 """A heading and its sentences."""
@@ -137,9 +138,15 @@ def _measured(inputs: EncodeInputs) -> Iterator[str]:
     yield f"expected error {millimetres(report.expected_error_mm)} (mean over the body)"
     yield f"error bound {millimetres(report.error_bound_mm)} (95th percentile)"
     yield f"{report.similarity_name} {report.similarity:.4g}"
-    yield ", ".join(
-        f"{name.replace('_', ' ')} {value:.3g}" for name, value in report.measures.items() if math.isfinite(value)
-    )
+    yield ", ".join(_measure(name, value) for name, value in report.measures.items() if math.isfinite(value))
+
+
+def _measure(name: str, value: float) -> str:
+    """A measure whose name ends in its unit."""
+    words, _, unit = name.rpartition("_")
+    if unit not in UNIT_ENDINGS or not words:
+        words, unit = name, ""
+    return f"{words.replace('_', ' ')} {value:.3g} {unit}".strip()
 
 
 def _source(choice: SeriesChoice, header: Dataset) -> tuple[str, ...]:

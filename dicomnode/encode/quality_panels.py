@@ -49,11 +49,15 @@ def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
         boards.append(checkerboard(grey(below), shown_alone(above, moved.modality)))
         outlines.append(outlined(grey(below), above, moved.modality))
         scales.append(mm_per_pixel)
+    levels = "lower level cyan, upper level yellow"
     pair = f"{fixed.modality} and {moved.modality}"
     return Panels(
         (
             (f"Checkerboard of {pair}", tuple(boards)),
-            (f"Contours of {moved.modality} on {fixed.modality}", tuple(outlines)),
+            (
+                f"Contours of {moved.modality} on {fixed.modality}: {levels}",
+                tuple(outlines),
+            ),
         ),
         tuple(scales),
     )
