@@ -95,13 +95,15 @@ IMAGE_TYPES: Mapping[str, SequenceKind] = {
     "ANGIO": SequenceKind.ANGIOGRAPHY,
     "MRA": SequenceKind.ANGIOGRAPHY,
 }
+"""Values of Image Type that name a kind, in the order in which they are asked."""
 
 
 def sequence_of(header: SeriesHeader) -> Sequence:
     """What kind of MR series `header` describes."""
-    for value in texts(header, "ImageType"):
-        if value in IMAGE_TYPES:
-            return Sequence(IMAGE_TYPES[value], f"Image Type says {value}")
+    values = texts(header, "ImageType")
+    for value, kind in IMAGE_TYPES.items():
+        if value in values:
+            return Sequence(kind, f"Image Type says {value}")
     found = _described(header) or _diffusion_weighted(header) or _weighted(header)
     return _after_contrast(found, header) if found.kind is SequenceKind.T1 else found
 
