@@ -25,7 +25,7 @@ def pyramid(volume: Volume, spacings_mm: Sequence[float]) -> tuple[Volume, ...]:
 
 
 def downsample(volume: Volume, spacing_mm: float) -> Volume:
-    """`volume` with a spacing of about `spacing_mm` along each axis that is finer than that; it keeps its extent.
+    """`volume` with a spacing of about `spacing_mm` along each axis that is finer than that; it covers the same extent.
 
     Means over whole blocks of voxels do most of it; what is then still more than a tenth too fine is smoothed and
     resampled. An axis that is coarser than `spacing_mm` stays as it is. Raises `ParameterError` unless
@@ -33,7 +33,10 @@ def downsample(volume: Volume, spacing_mm: float) -> Volume:
     """
     if not (math.isfinite(spacing_mm) and spacing_mm > 0):
         raise ParameterError(f"the spacing of a coarser volume is positive, not {spacing_mm}")
-    factors = [max(1, int(spacing_mm / spacing * SPACING_SLACK)) for spacing in volume.grid.spacing_mm]
+    factors = [
+        min(extent, max(1, int(spacing_mm / spacing * SPACING_SLACK)))
+        for extent, spacing in zip(volume.grid.shape, volume.grid.spacing_mm, strict=True)
+    ]
     coarse = block_mean(volume, factors)
     target = _with_spacing(coarse.grid, spacing_mm)
     if target.shape == coarse.grid.shape:

@@ -28,7 +28,7 @@ def smooth(volume: Volume, sigma_mm: float) -> Volume:
 def gaussian(voxels: VoxelArray, sigmas_voxels: Sequence[float], valid: MaskArray | None = None) -> VoxelArray:
     """`voxels` under a separable Gaussian, one standard deviation per axis in voxels; 0 leaves an axis as it is.
 
-    Normalised convolution (Knutsson and Westin 1993, `knutsson1993`, eq. 4 with constant basis): the weighted sum is
+    Normalised convolution (Knutsson and Westin 1993, `knutsson1993`, with a constant basis): the weighted sum is
     divided by the sum of the weights that fell on valid voxels inside of the array, so that neither the border nor
     unmeasured voxels pull the result towards zero. Invalid voxels keep their value.
     """

@@ -12,7 +12,7 @@ from .inputs import AlignedPair, WindowChoice, aligned_pair
 from .method import Fused
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
-"""The generating kernel of Burt and Adelson 1983 (`burt1983`), eq. 1 to 4, with a = 0.375."""
+"""The generating kernel of Burt and Adelson 1983 (`burt1983`) with a = 0.375: separable, symmetric, binomial."""
 
 LEAST_EXTENT = 4
 """An axis is not halved below half of this; a single slice is never halved along the slices."""
@@ -29,7 +29,7 @@ class LaplacianPyramid:
     The pyramid is that of Burt and Adelson 1983 (`burt1983`) along three axes; an axis twice as coarse as the finest
     waits until the others have caught up, so that a level means the same size in mm in all directions. `detail` is
     `max_abs` (the larger coefficient) or `energy` (the coefficient whose 3 × 3 × 3 neighbourhood has the larger sum
-    of squares: the salience of Burt and Kolczynski 1993, `burt1993`, section 3, without its match measure). `base`
+    of squares: the salience of Burt and Kolczynski 1993, `burt1993`, without its match measure). `base`
     is `mean` or `max`. An image fused with itself comes back.
     """
 

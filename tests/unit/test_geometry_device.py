@@ -22,10 +22,11 @@ def test_a_device_that_is_not_there_is_refused(wanted: str) -> None:
 @pytest.fixture
 def torch_as_it_was(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG", raising=False)
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
-    before = torch.are_deterministic_algorithms_enabled()
+    before = torch.are_deterministic_algorithms_enabled(), torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = True
     yield
-    torch.use_deterministic_algorithms(before)
+    torch.use_deterministic_algorithms(before[0])
+    torch.backends.cuda.matmul.allow_tf32 = before[1]
 
 
 @pytest.mark.usefixtures("torch_as_it_was")

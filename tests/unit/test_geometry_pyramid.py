@@ -14,7 +14,7 @@ from tests.fixtures.volumes import grids, make_grid, make_volume, smooth_field
 
 
 @given(grids(24), st.floats(0.5, 20.0))
-def test_the_spacing_is_the_one_asked_for_and_the_extent_stays(grid: Grid, spacing_mm: float) -> None:
+def test_the_spacing_is_the_one_asked_for_and_the_extent_is_covered(grid: Grid, spacing_mm: float) -> None:
     coarse = downsample(make_volume(grid), spacing_mm)
     for before, after, count, size in zip(
         grid.spacing_mm, coarse.grid.spacing_mm, coarse.grid.shape, grid.size_mm, strict=True
@@ -24,7 +24,7 @@ def test_the_spacing_is_the_one_asked_for_and_the_extent_stays(grid: Grid, spaci
         elif count > 1:
             # Whole voxels in a fixed extent: the fewer they are, the less it can be exact.
             assert 1 / (1.15 + 1 / count) < after / spacing_mm < 1.15 + 1 / count
-        assert size - 1e-6 <= count * after < size + max(spacing_mm, before)
+        assert size - 1e-6 <= count * after < size + after * (1 + 1e-9)
     assert np.allclose(coarse.grid.direction, grid.direction)
     assert coarse.voxels.isfinite().all()
 
