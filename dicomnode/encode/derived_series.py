@@ -74,6 +74,46 @@ STUDY_KEYWORDS = (
     "LongitudinalTemporalInformationModified",
 )
 BODY_PART_KEYWORDS = ("BodyPartExamined", "Laterality")
+UNPAIRED = frozenset(
+    [
+        "HEAD",
+        "NECK",
+        "HEADNECK",
+        "CHEST",
+        "ABDOMEN",
+        "PELVIS",
+        "CHESTABDOMEN",
+        "ABDOMENPELVIS",
+        "CHESTABDPELVIS",
+        "NECKCHEST",
+        "NECKCHESTABDOMEN",
+        "NECKCHESTABDPELV",
+        "WHOLEBODY",
+        "BRAIN",
+        "SKULL",
+        "FACE",
+        "JAW",
+        "MAXILLA",
+        "NOSE",
+        "SPINE",
+        "CSPINE",
+        "TSPINE",
+        "LSPINE",
+        "COCCYX",
+        "STERNUM",
+        "HEART",
+        "AORTA",
+        "LIVER",
+        "SPLEEN",
+        "PANCREAS",
+        "STOMACH",
+        "COLON",
+        "PROSTATE",
+        "UTERUS",
+        "BLADDER",
+    ]
+)
+"""Of PS3.16 annex L: parts of which there is one, so that Laterality has nothing to say (C.7.3.1)."""
 ZONE_KEYWORD = "TimezoneOffsetFromUTC"
 
 
@@ -134,7 +174,8 @@ def begin(inputs: EncodeInputs, identity: SeriesIdentity, index: int = 0) -> Dat
     dataset.SeriesDescription = identity.description
     dataset.InstanceNumber = index + 1
     copy_elements(inputs.fixed_headers[0], dataset, BODY_PART_KEYWORDS)
-    set_if_missing(dataset, Laterality="")  # type 2C: unknown, unless the fixed series says it
+    if str(dataset.get("BodyPartExamined", "") or "") not in UNPAIRED:
+        set_if_missing(dataset, Laterality="")  # type 2C: unknown, unless the fixed series says it
     _add_equipment(dataset, inputs)
     dataset.file_meta = _file_meta(dataset)
     return dataset

@@ -21,9 +21,7 @@ KEYWORDS = (
     "AngioFlag",
     "RepetitionTime",
     "EchoTime",
-    "InversionTime",
     "EchoTrainLength",
-    "TriggerTime",
     "ImagingFrequency",
     "ImagedNucleus",
     "EchoNumbers",
@@ -38,6 +36,10 @@ KEYWORDS = (
 )
 
 
+CONDITIONAL = ("InversionTime", "TriggerTime")
+"""Type 2C: an empty one would say that the condition holds."""
+
+
 def mr_values(inputs: EncodeInputs) -> StoredValues:
     """The source's integers where it has some."""
     return whole_or_scaled(inputs.moving.moved, inputs.moving.volume)
@@ -45,7 +47,9 @@ def mr_values(inputs: EncodeInputs) -> StoredValues:
 
 def add_mr_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, index: int) -> None:  # noqa: ARG001
     """How the original was acquired; a multi-frame original has that elsewhere, and its slices say research mode."""
-    copy_elements(inputs.moving.headers[0], dataset, KEYWORDS)
+    source = inputs.moving.headers[0]
+    copy_elements(source, dataset, KEYWORDS)
+    copy_elements(source, dataset, [keyword for keyword in CONDITIONAL if source.get(keyword) is not None])
     set_if_missing(dataset, ScanningSequence="RM", SequenceVariant="NONE", ScanOptions=None, MRAcquisitionType=None)
     set_if_missing(dataset, EchoTime=None, EchoTrainLength=None, RepetitionTime=None)
     dataset.ImageType = ["DERIVED", "SECONDARY", "OTHER"]

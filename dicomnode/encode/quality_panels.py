@@ -47,7 +47,7 @@ def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
         points, mm_per_pixel = plane.points(fixed.grid, centre, pixels)
         below, above = shares(fixed, fixed_window, points), shares(moved, moved_window, points)
         boards.append(checkerboard(grey(below), shown_alone(above, moved.modality)))
-        outlines.append(outlined(grey(below), above, moved.modality))
+        outlines.append(outlined(grey(below), above, measured(moved, points), moved.modality))
         scales.append(mm_per_pixel)
     levels = "lower level cyan, upper level yellow"
     pair = f"{fixed.modality} and {moved.modality}"
@@ -105,11 +105,19 @@ def checkerboard(first: Picture, second: Picture) -> Picture:
     return np.where(odd[..., None], second, first)
 
 
-def outlined(below: Picture, share: NDArray[np.float32], modality: str) -> Picture:
+def measured(volume: Volume, points: Points) -> NDArray[np.bool_]:
+    """Where the volume was measured, a little inside its border: the field of view's own edge is no contour."""
+    if volume.valid is None:
+        return np.ones(points.shape[:-1], dtype=bool)
+    plane = sample(volume.valid.numpy().astype(np.float32), volume.grid, points, 0.0)
+    return np.asarray(binary_erosion(plane > 0.99, iterations=3, border_value=1))
+
+
+def outlined(below: Picture, share: NDArray[np.float32], where: NDArray[np.bool_], modality: str) -> Picture:
     """Contours of the moved image, two pixels wide, over the fixed one."""
     picture = below.copy()
     for level, colour in CONTOURS.get(modality, CONTOURS["PT"]):
         inside = share >= level
         edge = inside & ~binary_erosion(inside, iterations=2, border_value=1)
-        picture[edge] = colour
+        picture[edge & where] = colour
     return picture
