@@ -8,4 +8,5 @@ pytest_plugins = [
     "tests.fixtures.small_pacs",
     "tests.fixtures.deliveries",
     "tests.fixtures.databases",
+    "tests.fixtures.dicom_peer",
 ]

@@ -100,8 +100,7 @@ def _tell_exceptions(_logger: WrappedLogger, _method: str, event: EventDict) -> 
         event["event"] = describe(said)
     error = _exception_of(event.pop("exc_info", None))
     if error is not None:
-        event["error"] = describe(error)
-        event["trace"] = list(_places(error.__traceback__))
+        event.update(account(error))
     return event
 
 
@@ -111,6 +110,11 @@ def _exception_of(exc_info: object) -> BaseException | None:
     if isinstance(exc_info, tuple):
         return exc_info[1] if isinstance(exc_info[1], BaseException) else None
     return sys.exc_info()[1] if exc_info else None
+
+
+def account(error: BaseException) -> dict[str, object]:
+    """What went wrong and where, as fields of a line; safe to log also where `configure_logs` was never called."""
+    return {"error": describe(error), "trace": list(_places(error.__traceback__))}
 
 
 def describe(error: BaseException) -> str:

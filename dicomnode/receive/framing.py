@@ -6,7 +6,7 @@ are not looked at, only tags, VRs and lengths.
 
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..errors import NotParsableError
 
@@ -35,7 +35,7 @@ class Framing:
     without the offset table (None: native).
     """
 
-    body: bytes
+    body: bytes = field(repr=False)
     header_end: int
     pixels: slice | None = None
     fragments: int | None = None

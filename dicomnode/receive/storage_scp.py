@@ -13,6 +13,7 @@ from storage.records import AddOutcome, ReceivedInstance
 
 from ..errors import NodeError, UidMismatchError
 from ..network.acceptor_events import association_id
+from ..observe.logs import account, describe
 from ..observe.metrics import BYTES_RECEIVED, INSTANCES_RECEIVED, RECEIVE_SECONDS
 from .status import OUTCOMES, DimseStatus, status_of
 
@@ -52,11 +53,13 @@ def _answer(event: evt.Event, take: Take) -> DimseStatus:
         outcome = take(received)
     except (NodeError, StorageError) as error:
         status = status_of(error)
-        log.warning("instance not taken", action="instance_refused", status=f"{status.code:04X}", exc_info=error)
+        code = f"{status.code:04X}"
+        log.warning("instance not taken", action="instance_refused", status=code, error=describe(error))
         INSTANCES_RECEIVED.labels("refused").inc()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - the door: whatever happens, the peer gets an answer
         status = status_of(error)
-        log.exception("instance not taken, and that was not foreseen", action="instance_failed")
+        said = account(error)  # a traceback could quote the header
+        log.error("instance not taken, unforeseen", action="instance_failed", **said)  # noqa: TRY400
         INSTANCES_RECEIVED.labels("failed").inc()
     else:
         status = OUTCOMES[outcome]
