@@ -59,7 +59,12 @@ def test_a_gap_between_slices_is_waited_for() -> None:
         (pet(slices=59, NumberOfSlices=59, SeriesType=["STATIC", "IMAGE"]), True, "all 59 of 59"),
         (pet(slices=59, NumberOfSlices=60, SeriesType=["WHOLE BODY", "IMAGE"]), False, "only 59 of 60"),
         (
-            pet(positions=[3.0 * i for i in range(20)] * 4, NumberOfSlices=20, NumberOfTimeSlices=5, SeriesType="DYNAMIC"),
+            pet(
+                positions=[3.0 * i for i in range(20)] * 4,
+                NumberOfSlices=20,
+                NumberOfTimeSlices=5,
+                SeriesType="DYNAMIC",
+            ),
             False,
             "only 80 of 100",
         ),
