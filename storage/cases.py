@@ -167,6 +167,7 @@ class Cases:
             if row.state in SENDING and revive_failed(session, row.case_id):
                 note(session, row, row.state, cause, actor)
                 return _fresh(session, row)
+            _refuse_while_running(row)
             move(session, row, CaseState.QUEUED, cause, actor)
             row.attempts, row.error, row.not_before = 0, "", None
             return _fresh(session, row)
@@ -207,6 +208,8 @@ class Cases:
     def _end(self, case_id: str, to: CaseState, actor: str, cause: str) -> CaseRecord:
         with self._database.session() as session:
             row = locked_case(session, _whole_id(session, case_id))
+            if to is CaseState.REJECTED:
+                _refuse_while_running(row)
             move(session, row, to, cause, actor)
             stop(session, row.case_id, f"the case is {to}")
             return _fresh(session, row)
@@ -260,6 +263,12 @@ def _held(session: Session, claim: Claim) -> CaseRow:
     if row.state is not CaseState.RUNNING or row.lease_token != claim.token:
         raise StaleClaimError(f"the case {row.case_id} is {row.state} and no longer held under this claim")
     return row
+
+
+def _refuse_while_running(row: CaseRow) -> None:
+    # The table has these ways for the worker, which says by itself how its run went.
+    if row.state is CaseState.RUNNING:
+        raise IllegalTransitionError(f"the case {row.case_id} is running; wait for its result, or withdraw it")
 
 
 def _keep_result(session: Session, row: CaseRow, result: CaseResult) -> CaseResult:

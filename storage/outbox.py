@@ -17,7 +17,7 @@ from .json_records import derived_series_from_json, derived_series_to_json
 from .models import CaseRow, DeliveryRow, DerivedObjectRow
 from .records import CaseState, Delivery, DeliveryState, DerivedSeries
 from .session import Database
-from .transitions import locked_case, move
+from .transitions import GIVEN_UP, locked_case, move
 
 ARRIVED = frozenset({DeliveryState.DONE, DeliveryState.COMMITTED})
 
@@ -59,15 +59,15 @@ class Outbox:
     def refused(self, delivery_id: int, refused: Mapping[str, str], error: str, retry_at: datetime | None) -> None:
         """The peer refused instances (SOP Instance UID → status); tried again at `retry_at`, or left for a person."""
         with self._database.session() as session:
-            _case, row = _locked(session, delivery_id)
+            case, row = _locked(session, delivery_id)
             row.refused = dict(refused)
-            _try_again(row, error, retry_at)
+            _try_again(case, row, error, retry_at)
 
     def retry(self, delivery_id: int, error: str, retry_at: datetime | None) -> None:
         """It did not arrive, or was not confirmed in time; tried again at `retry_at`, or FAILED with None."""
         with self._database.session() as session:
-            _case, row = _locked(session, delivery_id)
-            _try_again(row, error, retry_at)
+            case, row = _locked(session, delivery_id)
+            _try_again(case, row, error, retry_at)
 
     def committed(
         self, commitment_uid: str, failed: Mapping[str, str], retry_at: datetime | None = None
@@ -88,7 +88,9 @@ class Outbox:
             if failed:
                 row.refused = dict(failed)
                 row.attempts -= 1  # counted when it was sent
-                _try_again(row, f"the peer does not hold {len(failed)} instance(s)", retry_at or datetime.now(UTC))
+                _try_again(
+                    case, row, f"the peer does not hold {len(failed)} instance(s)", retry_at or datetime.now(UTC)
+                )
             else:
                 row.state = DeliveryState.COMMITTED
                 row.next_attempt_at = None
@@ -184,10 +186,11 @@ def _revive(row: DeliveryRow, now: datetime) -> None:
     row.commitment_deadline = None
 
 
-def _try_again(row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
-    row.state = DeliveryState.FAILED if retry_at is None else DeliveryState.PENDING
+def _try_again(case: CaseRow, row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
+    given_up = retry_at is None or case.state in GIVEN_UP
+    row.state = DeliveryState.FAILED if given_up else DeliveryState.PENDING
     row.attempts += 1
-    row.next_attempt_at = retry_at
+    row.next_attempt_at = None if given_up else retry_at
     row.last_error = error
     row.commitment_deadline = None
 

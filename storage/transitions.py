@@ -11,28 +11,29 @@ from .errors import IllegalTransitionError, UnknownRecordError
 from .models import CaseEventRow, CaseRow
 from .records import CaseState
 
-_GIVEN_UP = frozenset({CaseState.WITHDRAWN, CaseState.REPLACED})
+GIVEN_UP = frozenset({CaseState.WITHDRAWN, CaseState.REPLACED})
+"""What was not sent of such a case never is."""
 
 TRANSITIONS: Mapping[CaseState | None, frozenset[CaseState]] = MappingProxyType(
     {
         None: frozenset({CaseState.WAITING, CaseState.QUEUED, CaseState.QUARANTINED}),
-        CaseState.WAITING: frozenset({CaseState.QUEUED, CaseState.QUARANTINED}) | _GIVEN_UP,
+        CaseState.WAITING: frozenset({CaseState.QUEUED, CaseState.QUARANTINED}) | GIVEN_UP,
         # A person settles the identity: run it, or reject it.
-        CaseState.QUARANTINED: frozenset({CaseState.QUEUED, CaseState.REJECTED}) | _GIVEN_UP,
-        CaseState.QUEUED: frozenset({CaseState.RUNNING}) | _GIVEN_UP,
+        CaseState.QUARANTINED: frozenset({CaseState.QUEUED, CaseState.REJECTED}) | GIVEN_UP,
+        CaseState.QUEUED: frozenset({CaseState.RUNNING}) | GIVEN_UP,
         # Back to the queue: a failure that another try may help, or a lease that lapsed.
         CaseState.RUNNING: frozenset(
             {CaseState.ACCEPTED, CaseState.REVIEW, CaseState.REJECTED, CaseState.QUEUED, CaseState.FAILED}
         )
-        | _GIVEN_UP,
+        | GIVEN_UP,
         # Straight to delivered where the rule names no destination.
-        CaseState.ACCEPTED: frozenset({CaseState.DELIVERING, CaseState.DELIVERED}) | _GIVEN_UP,
+        CaseState.ACCEPTED: frozenset({CaseState.DELIVERING, CaseState.DELIVERED}) | GIVEN_UP,
         CaseState.REVIEW: frozenset({CaseState.DELIVERING, CaseState.DELIVERED, CaseState.REJECTED, CaseState.QUEUED})
-        | _GIVEN_UP,
-        CaseState.DELIVERING: frozenset({CaseState.DELIVERED}) | _GIVEN_UP,
+        | GIVEN_UP,
+        CaseState.DELIVERING: frozenset({CaseState.DELIVERED}) | GIVEN_UP,
         # Queued again by a person: the stored result is sent again, never a new one under the old UIDs.
-        CaseState.DELIVERED: frozenset({CaseState.QUEUED}) | _GIVEN_UP,
-        CaseState.FAILED: frozenset({CaseState.QUEUED}) | _GIVEN_UP,
+        CaseState.DELIVERED: frozenset({CaseState.QUEUED}) | GIVEN_UP,
+        CaseState.FAILED: frozenset({CaseState.QUEUED}) | GIVEN_UP,
         CaseState.REJECTED: frozenset(),
         CaseState.WITHDRAWN: frozenset(),
         CaseState.REPLACED: frozenset(),

@@ -1,0 +1,201 @@
+"""The outbox over real databases: nothing is lost on the way, and the case knows when the last one arrived."""
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from storage.cases import Cases
+from storage.errors import UnknownRecordError
+from storage.outbox import Outbox
+from storage.records import CaseState, Delivery, DeliveryState
+from storage.session import Database
+from tests.fixtures.stored_records import case_result, derived_series, fusion_plan
+
+SOON = timedelta(minutes=5)
+
+
+@pytest.fixture
+def cases(database: Database) -> Cases:
+    return Cases(database)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return Outbox(database)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def delivering(cases: Cases, *names: str, to: CaseState = CaseState.ACCEPTED) -> str:
+    """A case with the series of these names on their way to the PACS."""
+    series = [derived_series(name) for name in names]
+    record, _ = cases.open(fusion_plan(), "k", CaseState.QUEUED, "matched", "scheduler")
+    claim = cases.claim("worker", 60, now())
+    assert claim is not None
+    cases.record_result(claim, case_result(*series), to, "because", [("pacs", one) for one in series])
+    return record.case_id
+
+
+def only(outbox: Outbox, case_id: str) -> Delivery:
+    (delivery,) = outbox.of_case(case_id)
+    return delivery
+
+
+def test_a_case_is_delivered_with_its_last_series(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused", "registered")
+    first, second = outbox.due(now())
+
+    outbox.sent(first.delivery_id, "", None)
+    assert cases.get(case_id).state is CaseState.DELIVERING
+    assert outbox.due(now()) == (second,)
+    outbox.sent(second.delivery_id, "2.25.1", now() + SOON)
+    assert cases.get(case_id).state is CaseState.DELIVERING
+    committed = outbox.committed("2.25.1", {})
+
+    assert committed is not None
+    assert committed.state is DeliveryState.COMMITTED
+    assert cases.get(case_id).state is CaseState.DELIVERED
+    assert [delivery.state for delivery in outbox.of_case(case_id)] == [DeliveryState.DONE, DeliveryState.COMMITTED]
+    assert outbox.committed("2.25.1", {}) == committed
+    assert sum(event.to_state is CaseState.DELIVERED for event in cases.events(case_id)) == 1
+
+
+def test_deliveries_that_finish_at_once_still_finish_the_case(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, *(f"series{number}" for number in range(8)))
+    deliveries = outbox.of_case(case_id)
+    start = threading.Barrier(len(deliveries))
+
+    def send(delivery: Delivery) -> None:
+        start.wait()
+        outbox.sent(delivery.delivery_id, "", None)
+
+    with ThreadPoolExecutor(len(deliveries)) as pool:
+        list(pool.map(send, deliveries))
+    assert cases.get(case_id).state is CaseState.DELIVERED
+
+
+def test_a_peer_that_is_down_is_tried_again_later(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    at = now()
+    outbox.retry(only(outbox, case_id).delivery_id, "connection refused", at + SOON)
+
+    assert outbox.due(at) == ()
+    (delivery,) = outbox.due(at + SOON)
+    assert (delivery.attempts, delivery.last_error) == (1, "connection refused")
+    outbox.sent(delivery.delivery_id, "", None)
+    assert (only(outbox, case_id).attempts, only(outbox, case_id).last_error) == (2, "")
+    assert cases.get(case_id).state is CaseState.DELIVERED
+
+
+def test_a_refused_instance_is_remembered_until_it_is_taken(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    at = now()
+    outbox.refused(only(outbox, case_id).delivery_id, {"2.25.fused.1": "0xA900"}, "1 of 2 refused", at + SOON)
+    (delivery,) = outbox.due(at + SOON)
+    assert (delivery.refused, delivery.state) == ({"2.25.fused.1": "0xA900"}, DeliveryState.PENDING)
+
+    outbox.refused(delivery.delivery_id, {"2.25.fused.1": "0xA900"}, "1 of 2 refused", None)
+    assert only(outbox, case_id).state is DeliveryState.FAILED
+    assert outbox.due(at + timedelta(days=1)) == ()
+    assert cases.get(case_id).state is CaseState.DELIVERING
+
+    cases.retry(case_id, "jane", "the archive was repaired")
+    (delivery,) = outbox.due(now())
+    assert (delivery.refused, delivery.attempts, delivery.last_error) == ({}, 0, "")
+    assert cases.events(case_id)[-1].actor == "jane"
+    outbox.sent(delivery.delivery_id, "", None)
+    assert cases.get(case_id).state is CaseState.DELIVERED
+
+
+def test_what_the_peer_lost_is_sent_again(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    outbox.sent(only(outbox, case_id).delivery_id, "2.25.1", now() + SOON)
+    answered = outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+
+    assert answered is not None
+    assert (answered.state, answered.refused, answered.attempts) == (
+        DeliveryState.PENDING,
+        {"2.25.fused.1": "0x0112"},
+        1,
+    )
+    assert cases.get(case_id).state is CaseState.DELIVERING
+    (delivery,) = outbox.due(now())
+    outbox.sent(delivery.delivery_id, "2.25.2", now() + SOON)
+    assert outbox.committed("2.25.1", {}) is None, "the answer to an earlier request says nothing about this one"
+    assert outbox.committed("2.25.2", {}) is not None
+    assert cases.get(case_id).state is CaseState.DELIVERED
+
+
+def test_a_commitment_that_does_not_come_is_overdue(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    deadline = now() + SOON
+    outbox.sent(only(outbox, case_id).delivery_id, "2.25.1", deadline)
+
+    assert outbox.overdue(deadline - timedelta(seconds=1)) == ()
+    (delivery,) = outbox.overdue(deadline)
+    outbox.retry(delivery.delivery_id, "not confirmed in time", deadline)
+    assert outbox.overdue(deadline + SOON) == ()
+    assert [again.delivery_id for again in outbox.due(deadline)] == [delivery.delivery_id]
+
+
+def test_an_answer_nobody_waits_for_is_nothing(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    assert outbox.committed("2.25.404", {}) is None
+    assert outbox.committed("", {}) is None
+    assert only(outbox, case_id).state is DeliveryState.PENDING
+    with pytest.raises(UnknownRecordError):
+        outbox.sent(10_000, "", None)
+
+
+def test_the_quality_page_of_a_rejected_case_is_sent_and_the_case_stays_rejected(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "quality", to=CaseState.REJECTED)
+    outbox.sent(only(outbox, case_id).delivery_id, "", None)
+    assert cases.get(case_id).state is CaseState.REJECTED
+
+
+def test_what_was_on_the_wire_when_the_case_was_withdrawn_is_told_as_it_was(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    (delivery,) = outbox.due(now())
+    cases.withdraw(case_id, "jane", "wrong patient")
+    outbox.sent(delivery.delivery_id, "", None)
+
+    assert only(outbox, case_id).state is DeliveryState.DONE
+    assert cases.get(case_id).state is CaseState.WITHDRAWN
+
+
+@pytest.mark.parametrize("answer", ["refused", "unreachable", "not held"])
+def test_nothing_of_a_case_that_was_withdrawn_meanwhile_is_tried_again(
+    cases: Cases, outbox: Outbox, answer: str
+) -> None:
+    case_id = delivering(cases, "fused")
+    (delivery,) = outbox.due(now())
+    if answer == "not held":
+        outbox.sent(delivery.delivery_id, "2.25.1", now() + SOON)
+    cases.withdraw(case_id, "jane", "wrong patient")
+    if answer == "refused":
+        outbox.refused(delivery.delivery_id, {"2.25.fused.1": "0xA700"}, "full", now())
+    elif answer == "unreachable":
+        outbox.retry(delivery.delivery_id, "connection reset", now())
+    else:
+        outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+
+    assert outbox.due(now() + SOON) == ()
+    assert only(outbox, case_id).state is DeliveryState.FAILED
+
+
+def test_deliveries_keep_their_order_and_come_few_at_a_time(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "a", "b", "c")
+    first, second, third = outbox.of_case(case_id)
+    outbox.retry(first.delivery_id, "busy", now() + SOON)
+    outbox.retry(second.delivery_id, "busy", now() - SOON)
+
+    assert [one.delivery_id for one in outbox.due(now())] == [second.delivery_id, third.delivery_id]
+    later = now() + SOON + SOON
+    assert [one.delivery_id for one in outbox.due(later)] == [one.delivery_id for one in (first, second, third)]
+    assert len(outbox.due(later, limit=2)) == 2
+    assert outbox.due(later, skip={"pacs"}) == ()
+    assert len(outbox.due(later, skip={"other"})) == 3
