@@ -2,7 +2,8 @@
 
 from pydicom.dataset import Dataset
 
-from .elements import copy_elements, set_if_missing
+from .acquisition import copy_acquisition
+from .elements import set_if_missing
 from .inputs import EncodeInputs
 from .stored_values import StoredValues, hounsfield
 
@@ -30,7 +31,7 @@ def ct_values(inputs: EncodeInputs) -> StoredValues:  # noqa: ARG001 - the signa
 
 def add_ct_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, index: int) -> None:  # noqa: ARG001
     """Hounsfield units."""
-    copy_elements(inputs.moving.headers[0], dataset, KEYWORDS)
+    copy_acquisition(inputs.moving.headers[0], dataset, inputs, KEYWORDS)
     set_if_missing(dataset, KVP=None, AcquisitionNumber=None)
     dataset.ImageType = ["DERIVED", "SECONDARY", "AXIAL"]
     dataset.RescaleIntercept, dataset.RescaleSlope, dataset.RescaleType = "0", values.slope, "HU"

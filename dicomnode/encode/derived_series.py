@@ -75,7 +75,7 @@ STUDY_KEYWORDS = (
 )
 BODY_PART_KEYWORDS = ("BodyPartExamined", "Laterality")
 UNPAIRED = frozenset(
-    [
+    {
         "HEAD",
         "NECK",
         "HEADNECK",
@@ -111,7 +111,7 @@ UNPAIRED = frozenset(
         "PROSTATE",
         "UTERUS",
         "BLADDER",
-    ]
+    }
 )
 """Of PS3.16 annex L: parts of which there is one, so that Laterality has nothing to say (C.7.3.1)."""
 ZONE_KEYWORD = "TimezoneOffsetFromUTC"

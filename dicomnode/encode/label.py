@@ -39,8 +39,11 @@ class Label:
 
     def on(self, slice_rgb: Picture) -> Picture:
         """The slice with the label drawn on it; the slice itself does not change."""
-        mixed = slice_rgb * (1 - self.opacity) + self.colour * 255
-        return np.where(self.opacity > 0, np.rint(mixed), slice_rgb).astype(np.uint8)
+        drawn = self.opacity[..., 0] > 0
+        result = slice_rgb.copy()
+        mixed = slice_rgb[drawn] * (1 - self.opacity[drawn]) + self.colour[drawn] * 255
+        result[drawn] = np.rint(mixed).astype(np.uint8)
+        return result
 
 
 def label_of(inputs: EncodeInputs) -> Label:

@@ -7,6 +7,7 @@ standard provides for (C.7.6.16.2.11).
 
 from pydicom.dataset import Dataset
 
+from .acquisition import copy_acquisition
 from .elements import copy_elements, set_if_missing
 from .inputs import EncodeInputs
 from .real_world_values import add_real_world_values
@@ -48,7 +49,7 @@ def mr_values(inputs: EncodeInputs) -> StoredValues:
 def add_mr_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, index: int) -> None:  # noqa: ARG001
     """How the original was acquired; a multi-frame original has that elsewhere, and its slices say research mode."""
     source = inputs.moving.headers[0]
-    copy_elements(source, dataset, KEYWORDS)
+    copy_acquisition(source, dataset, inputs, KEYWORDS)
     copy_elements(source, dataset, [keyword for keyword in CONDITIONAL if source.get(keyword) is not None])
     set_if_missing(dataset, ScanningSequence="RM", SequenceVariant="NONE", ScanOptions=None, MRAcquisitionType=None)
     set_if_missing(dataset, EchoTime=None, EchoTrainLength=None, RepetitionTime=None)

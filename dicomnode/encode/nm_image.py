@@ -12,6 +12,7 @@ from pydicom.tag import Tag
 from fusion.display import window_of
 from fusion.volume import Grid
 
+from .acquisition import copy_acquisition
 from .derived_series import SeriesIdentity, begin
 from .elements import copy_elements, decimal, set_if_missing
 from .geometry import add_frame_of_reference, orientation, pixel_spacing, slice_position
@@ -44,6 +45,7 @@ KEYWORDS = (
 DETECTOR_KEYWORDS = (
     "CollimatorType",
     "CollimatorGridName",
+    "FocalDistance",
     "FieldOfViewShape",
     "FieldOfViewDimensions",
     "RadialPosition",
@@ -56,7 +58,7 @@ def nm_instance(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
     order = frames_along_normal(moved.grid)
     values = whole_or_scaled(moved, inputs.moving.volume)
     dataset = begin(inputs, identity)
-    copy_elements(source, dataset, KEYWORDS)
+    copy_acquisition(source, dataset, inputs, KEYWORDS)
     set_if_missing(dataset, CountsAccumulated=None, EnergyWindowInformationSequence=[], NumberOfEnergyWindows=1)
     set_if_missing(dataset, RadiopharmaceuticalInformationSequence=[], PatientOrientationCodeSequence=[])
     set_if_missing(dataset, PatientGantryRelationshipCodeSequence=[], RotationInformationSequence=[])
@@ -93,7 +95,7 @@ def _add_frames(dataset: Dataset, grid: Grid, order: np.ndarray, source: Dataset
     theirs = source.get("DetectorInformationSequence")
     if theirs:
         copy_elements(theirs[0], detector, DETECTOR_KEYWORDS)
-    set_if_missing(detector, CollimatorType=None)
+    set_if_missing(detector, CollimatorType=None, FocalDistance=None)
     detector.ImageOrientationPatient = orientation(grid)
     detector.ImagePositionPatient = slice_position(grid, int(order[0]))
     dataset.DetectorInformationSequence = Sequence([detector])

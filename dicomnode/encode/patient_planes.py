@@ -48,3 +48,12 @@ def sample(voxels: NDArray[np.float32], grid: Grid, points: Points, outside: flo
     indices = np.moveaxis(grid.indices(points), -1, 0)
     plane: Plane2d = map_coordinates(voxels, indices, order=1, mode="constant", cval=outside).astype(np.float32)
     return plane
+
+
+def sample_mask(mask: NDArray[np.bool_], grid: Grid, points: Points) -> NDArray[np.bool_]:
+    """The nearest value of `mask` at `points` (…, 3), False outside."""
+    index = np.rint(grid.indices(points)).astype(np.int64)
+    inside = np.all((index >= 0) & (index < np.array(grid.shape)), axis=-1)
+    result = np.zeros(points.shape[:-1], dtype=bool)
+    result[inside] = mask[tuple(index[inside].T)]
+    return result

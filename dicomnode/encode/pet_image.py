@@ -11,11 +11,10 @@ from pydicom.dataset import Dataset
 
 from fusion.volume import Unit
 
-from .derived_series import zone_of
-from .elements import copy_elements, set_if_missing
+from .acquisition import copy_acquisition
+from .elements import set_if_missing
 from .inputs import EncodeInputs
 from .stored_values import StoredValues, scaled
-from .time_zone import shift_times
 
 KEYWORDS = (
     "SeriesDate",
@@ -74,8 +73,7 @@ def add_pet_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, 
     """PET series, isotope, orientation and image."""
     moving = inputs.moving
     source = min(moving.headers, key=_acquired)
-    copy_elements(source, dataset, KEYWORDS)
-    shift_times(dataset, zone_of(source), zone_of(inputs.filing_header))
+    copy_acquisition(source, dataset, inputs, KEYWORDS)
     set_if_missing(dataset, CollimatorType=None, CorrectedImage=None, CountsSource="EMISSION", DecayCorrection="NONE")
     set_if_missing(dataset, RadiopharmaceuticalInformationSequence=[], PatientOrientationCodeSequence=[])
     set_if_missing(dataset, PatientGantryRelationshipCodeSequence=[], ActualFrameDuration=None)

@@ -145,11 +145,9 @@ def _contribution(header: Dataset, purpose: tuple[str, str, str]) -> Dataset:
 
 def add_lossy_history(dataset: Dataset, inputs: EncodeInputs) -> None:
     """Once lossy, for ever lossy (PS3.3 C.7.6.1.1.5): with the ratios and methods of the sources."""
-    lossy = [
-        header
-        for header in (inputs.fixed_headers[0], inputs.moving.headers[0])
-        if header.get("LossyImageCompression") == "01"
-    ]
+    series = (inputs.fixed_headers, inputs.moving.headers)
+    found = [next((h for h in headers if h.get("LossyImageCompression") == "01"), None) for headers in series]
+    lossy = [header for header in found if header is not None]
     dataset.LossyImageCompression = "01" if lossy else "00"
     ratios = [value for header in lossy for value in _values(header, "LossyImageCompressionRatio")]
     methods = [value for header in lossy for value in _values(header, "LossyImageCompressionMethod")]

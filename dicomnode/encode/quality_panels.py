@@ -14,7 +14,7 @@ from fusion.volume import Volume
 
 from .inputs import EncodeInputs
 from .label import Picture
-from .patient_planes import AXIAL, CORONAL, SAGITTAL, sample
+from .patient_planes import AXIAL, CORONAL, SAGITTAL, sample, sample_mask
 
 PLANES = (AXIAL, CORONAL, SAGITTAL)
 TILES = 8
@@ -109,8 +109,8 @@ def measured(volume: Volume, points: Points) -> NDArray[np.bool_]:
     """Where the volume was measured, a little inside its border: the field of view's own edge is no contour."""
     if volume.valid is None:
         return np.ones(points.shape[:-1], dtype=bool)
-    plane = sample(volume.valid.numpy().astype(np.float32), volume.grid, points, 0.0)
-    return np.asarray(binary_erosion(plane > 0.99, iterations=3, border_value=1))
+    plane = sample_mask(volume.valid.numpy(), volume.grid, points)
+    return np.asarray(binary_erosion(plane, iterations=3, border_value=1))
 
 
 def outlined(below: Picture, share: NDArray[np.float32], where: NDArray[np.bool_], modality: str) -> Picture:

@@ -12,6 +12,8 @@ def add_research_flags(dataset: Dataset, inputs: EncodeInputs, *, burned_in: boo
     Burned In Annotation asks about identity; it is YES for any text here, because who filters by it wants to look.
     """
     dataset.ContentQualification = "RESEARCH"
-    dataset.BurnedInAnnotation = "YES" if burned_in else "NO"
+    sources = (inputs.fixed_headers[0], inputs.moving.headers[0])
+    inherited = any(header.get("BurnedInAnnotation") == "YES" for header in sources)
+    dataset.BurnedInAnnotation = "YES" if burned_in or inherited else "NO"
     add_lossy_history(dataset, inputs)
     add_equipment_chain(dataset, inputs)

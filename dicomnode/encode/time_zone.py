@@ -1,5 +1,6 @@
 """Moving dates and times from one zone to another: one offset governs all of an object (PS3.3 C.12.1.1.8)."""
 
+from collections.abc import Container
 from datetime import datetime, tzinfo
 
 from pydicom.dataset import Dataset
@@ -11,8 +12,8 @@ ANY_DATE = "20000101"
 """For times without a date: offsets are fixed, so that any day shifts alike."""
 
 
-def shift_times(dataset: Dataset, written_in: tzinfo | None, wanted: tzinfo | None) -> None:
-    """Rewrite copied times from the zone of their source to that of `dataset`.
+def shift_times(dataset: Dataset, copied: Container[str], written_in: tzinfo | None, wanted: tzinfo | None) -> None:
+    """Rewrite those times of `dataset` that were `copied` (keywords) from the zone of their source to its own.
 
     Where either does not say its zone, both are taken to be of one site and stay as they are.
     """
@@ -21,7 +22,7 @@ def shift_times(dataset: Dataset, written_in: tzinfo | None, wanted: tzinfo | No
     if written_in.utcoffset(None) == wanted.utcoffset(None):
         return
     for date_keyword, time_keyword in PAIRS:
-        if dataset.get(date_keyword) and dataset.get(time_keyword):
+        if date_keyword in copied and dataset.get(date_keyword) and dataset.get(time_keyword):
             day, clock = _shifted(
                 str(dataset[date_keyword].value), str(dataset[time_keyword].value), written_in, wanted
             )
