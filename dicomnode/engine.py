@@ -5,6 +5,7 @@ die; a cluster's scheduler can stand behind the same two methods. What is placed
 asks the ledger for its cases.
 """
 
+import os
 import subprocess
 import sys
 import threading
@@ -62,7 +63,10 @@ class LocalEngine:
         command = [sys.executable, "-m", "dicomnode", "work", "--name", f"local-{number}", "--with-parent"]
         if self._config is not None:
             command += ["--config", str(self._config)]
-        return subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        # With more threads than cores the engines run many times slower, so the workers share the cores.
+        threads = max(1, (os.cpu_count() or 1) // self._count)
+        environment = {"OMP_NUM_THREADS": str(threads), **os.environ}
+        return subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
 
     def _watch(self) -> None:
         while not self._stopping.wait(RESTART_DELAY_S):

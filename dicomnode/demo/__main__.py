@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--data", type=Path, help="a folder of real DICOM files instead of the generated patients")
     parser.add_argument("--out", type=Path, default=Path("demo-output"), help="where everything is kept")
     options = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     if options.data is not None and not options.data.is_dir():
         console.print(f"[red]{options.data} is not a folder[/]")
         return 2
