@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, ProgrammingError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
@@ -130,6 +130,8 @@ def _translated() -> Iterator[None]:
         raise UnavailableError("every connection to the database is taken; try again") from error
     except DBAPIError as error:
         raise _translation(error) from error
+    except StatementError as error:
+        raise StorageError(f"a value cannot be kept: {error.orig}") from error
 
 
 def _translation(error: DBAPIError) -> StorageError:
