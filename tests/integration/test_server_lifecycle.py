@@ -1,0 +1,159 @@
+"""The server as a whole: ready means it answered, a stop lets work finish, and nobody's name is in the log."""
+
+import io
+import json
+import logging
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from http.client import HTTPConnection
+
+import pytest
+import structlog
+
+from dicomnode.errors import SettingsError
+from dicomnode.network import echo
+from dicomnode.observe import configure_logs
+from dicomnode.settings import PeerSettings
+from tests.fixtures.dicom_peer import (
+    EXPLICIT,
+    IMPLICIT,
+    MARK,
+    Encoded,
+    Receiver,
+    RudePeer,
+    associated,
+    encoded,
+    sample,
+    sample_dataset,
+    send,
+    store,
+    with_pixels,
+)
+
+
+def test_start_returns_when_it_answers_and_stop_when_it_does_not(receiver: Receiver) -> None:
+    port = receiver.port
+    assert port != 0
+    peer = PeerSettings(ae_title="NODE", port=port)
+    assert echo(peer, "WORKSTATION") > 0
+    receiver.server.stop()
+    with pytest.raises(ConnectionRefusedError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        pass
+    receiver.server.stop()
+    receiver.server.start()
+    assert send(receiver.port, sample()) == [0]
+
+
+def test_it_listens_on_every_address_and_still_finds_itself(start_receiver: Callable[..., Receiver]) -> None:
+    assert send(start_receiver(node={"host": "0.0.0.0"}).port, sample()) == [0]
+
+
+def test_a_port_that_is_taken_is_named(receiver: Receiver, start_receiver: Callable[..., Receiver]) -> None:
+    with pytest.raises(SettingsError, match=rf"node\.port: cannot listen on 127\.0\.0\.1:{receiver.port}"):
+        start_receiver(node={"port": receiver.port})
+
+
+def test_a_zone_that_is_none_is_named(start_receiver: Callable[..., Receiver]) -> None:
+    with pytest.raises(SettingsError, match=r"node\.time_zone: 'Middle/Earth'"):
+        start_receiver(node={"time_zone": "Middle/Earth"})
+
+
+def test_a_stop_lets_who_is_in_finish(receiver: Receiver) -> None:
+    instances = [sample() for _ in range(5)]
+    stopping = threading.Thread(target=receiver.server.stop, kwargs={"drain_s": 20})
+    with associated(receiver.port, instances) as association:
+        assert store(association, instances[0]).Status == 0
+        stopping.start()
+        time.sleep(0.3)
+        assert [store(association, instance).Status for instance in instances[1:]] == [0] * 4
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert len(receiver.instances()) == 5
+
+
+def test_a_stop_does_not_wait_for_ever(receiver: Receiver) -> None:
+    peer = RudePeer(receiver.port, sample())
+    started = time.monotonic()
+    receiver.server.stop(drain_s=0.2)
+    assert time.monotonic() - started < 10
+    assert peer.answer()[:1] in (b"\x07", b"")
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return int(server.getsockname()[1])
+
+
+def test_health_is_a_c_echo_and_an_answer_of_the_database(start_receiver: Callable[..., Receiver]) -> None:
+    node = start_receiver(web={"port": free_port()})
+    assert node.server.health_port is not None
+    connection = HTTPConnection("127.0.0.1", node.server.health_port, timeout=20)
+    connection.request("GET", "/health")
+    answer = connection.getresponse()
+    assert (answer.status, json.loads(answer.read())["checks"]) == (200, {"dicom": "ok", "database": "ok"})
+    connection.close()
+
+
+def test_the_receiving_processes_import_no_torch() -> None:
+    code = "import sys, dicomnode.server; sys.exit(any(m in sys.modules for m in ('torch', 'fusion', 'SimpleITK')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False, timeout=120).returncode == 0
+
+
+@pytest.fixture
+def logged() -> Iterator[io.StringIO]:
+    """Every line at the most talkative level."""
+    root = logging.getLogger()
+    before = root.handlers[:], root.level, warnings.showwarning, threading.excepthook
+    stream = io.StringIO()
+    configure_logs("debug", json_lines=True, stream=stream)
+    yield stream
+    root.handlers[:], root.level, warnings.showwarning, threading.excepthook = before
+    structlog.reset_defaults()
+
+
+def test_a_marked_patient_reaches_no_log_line(logged: io.StringIO, start_receiver: Callable[..., Receiver]) -> None:
+    node = start_receiver()
+    whole = sample()
+    dataset = with_pixels(sample_dataset(InstanceNumber=None, StudyDescription=MARK, PatientComments=MARK))
+    broken = Encoded(whole.sop_class_uid, whole.sop_instance_uid, EXPLICIT, whole.dataset[:-9])
+    mismatched = encoded(dataset, sop_instance_uid="1.2.3")
+    odd = Encoded(
+        whole.sop_class_uid, "1.2.3.4", EXPLICIT, whole.dataset.replace(b"19310203", b"Marked^P").replace(b"IS", b"ZZ")
+    )
+    version = with_pixels(sample_dataset(SOPInstanceUID=whole.sop_instance_uid))
+    statuses = send(node.port, whole, broken, mismatched, odd, encoded(version), sample(transfer_syntax_uid=IMPLICIT))
+    assert statuses == [0, 0xC000, 0xA900, 0xC000, 0xB000, 0]
+    with associated(node.port, [whole], calling="STRANGER"):
+        pass
+    rude = RudePeer(node.port, whole)
+    rude.send_command()
+    rude.send_part(whole.dataset[:300])
+    rude.abort()
+    node.catalogue._database.dispose()
+    node.server.stop()
+    lines = logged.getvalue().splitlines()
+    actions = {json.loads(line).get("action") for line in lines}
+    assert {"association_accepted", "association_rejected", "instance_kept", "instance_refused"} <= actions
+    for secret in ("Marked", "MARKED", "19310203"):
+        assert [line for line in lines if secret in line] == []
+    assert any(whole.sop_instance_uid in line for line in lines)
+
+
+def test_an_unforeseen_failure_is_answered_and_its_words_are_not_logged(
+    logged: io.StringIO, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError(MARK)
+
+    monkeypatch.setattr(receiver.catalogue, "add_instance", fail)
+    instance = sample()
+    assert send(receiver.port, instance) == [0x0110]
+    monkeypatch.undo()
+    assert send(receiver.port, instance) == [0]
+    assert MARK not in logged.getvalue()
+    assert "RuntimeError" in logged.getvalue()
