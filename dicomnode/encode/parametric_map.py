@@ -24,6 +24,7 @@ from .inputs import EncodedSeries, EncodeInputs
 from .provenance import MEASURE_ON_ORIGINAL, add_common_instances, add_equipment_chain, add_lossy_history
 from .real_world_values import UNIT_MEANINGS
 from .sources import fixed_sources
+from .uids import derived_uid
 
 KIND = "parametric_map"
 SERIES_OFFSET = 6
@@ -57,6 +58,9 @@ def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
     for keyword in ("ReferencedSeriesSequence", "StudiesContainingOtherReferencedInstancesSequence"):
         if keyword in document:
             del document[keyword]
+    organisation = derived_uid(inputs, KIND, "dimensions")  # highdicom draws one by chance
+    for item in (*document.DimensionOrganizationSequence, *document.DimensionIndexSequence):
+        item.DimensionOrganizationUID = organisation
     for element in document:
         if element.tag not in dataset:
             put(dataset, element)
