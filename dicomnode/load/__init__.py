@@ -1,5 +1,7 @@
-"""From instances to a Volume."""
+"""From instances and image files to a Volume."""
 
+from .folders import FoundSeries, find_series
+from .inputs import LoadedInput, load_input
 from .series import LoadedSeries, load_series
 
-__all__ = ["LoadedSeries", "load_series"]
+__all__ = ["FoundSeries", "LoadedInput", "LoadedSeries", "find_series", "load_input", "load_series"]

@@ -21,6 +21,12 @@ IMAGE_TYPES = {
     "SCREEN CAPTURE": "a picture of the screen",
     "MOSAIC": "a mosaic, many slices tiled into one image",
 }
+ONE_OF_EACH = (
+    ("PatientID", "patients"),
+    ("SeriesInstanceUID", "series"),
+    ("FrameOfReferenceUID", "Frames of Reference"),
+    ("Modality", "modalities"),
+)
 LOCALISERS = ("LOCALIZER", "SCOUT")
 
 
@@ -38,7 +44,7 @@ def refuse_non_volumes(datasets: Sequence[Dataset]) -> None:
         reason = refusal(dataset)
         if reason is not None:
             raise NotAVolumeError(reason)
-    for keyword, thing in (("SeriesInstanceUID", "series"), ("FrameOfReferenceUID", "Frames of Reference")):
+    for keyword, thing in ONE_OF_EACH:
         count = len({filled(dataset, keyword) for dataset in datasets})
         if count > 1:
             raise NotAVolumeError(f"the images are of {count} {thing}, not of one")
