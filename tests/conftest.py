@@ -9,4 +9,6 @@ pytest_plugins = [
     "tests.fixtures.deliveries",
     "tests.fixtures.databases",
     "tests.fixtures.dicom_peer",
+    "tests.fixtures.node_process",
+    "tests.fixtures.generated_patients",
 ]

@@ -71,15 +71,22 @@ class GeneratedPatient:
     truth: AffineTransform
 
 
-def pet_ct_patient(folder: Path, date: str) -> GeneratedPatient:
-    """Chest: CT and FDG PET of one examination, one Frame of Reference; each sees slices that the other does not."""
+def pet_ct_patient(folder: Path, date: str, coarser: float = 1.0) -> GeneratedPatient:
+    """Chest: CT and FDG PET of one examination, one Frame of Reference; each sees slices that the other does not.
+
+    `coarser` enlarges the voxels for a quicker run.
+    """
     examination = Examination(
         "DEMO-0001", "Demonstration^Petra", "19570412", "F", date, "0915", "PET/CT chest",
         generate_uid(), generate_uid(), "ACC-DEMO-1", "PET/CT simulator",
     )  # fmt: skip
     lying = AffineTransform.rigid((0.0, 0.03, 0.05), (6.0, -4.0, 0.0))
-    ct = Acquisition("CT", "CHEST", _grid((72, 224, 224), (4.0, 1.8, 1.8), (0, 4, 12)), lying, 1.6, 14.0, seed=11)
-    pet = Acquisition("PT", "CHEST", _grid((80, 112, 112), (3.4, 4.07, 4.07), (0, 4, -6)), lying, 6.0, 0.22, seed=12)
+    ct = Acquisition(
+        "CT", "CHEST", _grid((72, 224, 224), (4.0, 1.8, 1.8), (0, 4, 12), coarser), lying, 1.6, 14.0, seed=11
+    )
+    pet = Acquisition(
+        "PT", "CHEST", _grid((80, 112, 112), (3.4, 4.07, 4.07), (0, 4, -6), coarser), lying, 6.0, 0.22, seed=12
+    )
     return GeneratedPatient(
         "PET/CT of one examination",
         _write(ct, examination, "CT chest 4.0 B30f", 2, folder / "ct"),
@@ -88,7 +95,7 @@ def pet_ct_patient(folder: Path, date: str) -> GeneratedPatient:
     )
 
 
-def ct_mr_patient(folder: Path, ct_date: str, mr_date: str) -> GeneratedPatient:
+def ct_mr_patient(folder: Path, ct_date: str, mr_date: str, coarser: float = 1.0) -> GeneratedPatient:
     """Head: CT and T1 MR of different days and Frames of Reference, turned and shifted by a known amount."""
     who = ("DEMO-0002", "Demonstration^Max", "19490923", "M")
     ct_examination = Examination(
@@ -99,9 +106,11 @@ def ct_mr_patient(folder: Path, ct_date: str, mr_date: str) -> GeneratedPatient:
     )
     in_ct = AffineTransform.rigid((0.04, -0.02, 0.03), (2.0, -3.0, 5.0))
     in_mr = AffineTransform.rigid(radians(11.0, -6.0, 14.0), (18.0, -12.0, 27.0))
-    ct = Acquisition("CT", "HEAD", _grid((72, 224, 224), (2.6, 1.05, 1.05), (0, 0, 0)), in_ct, 1.2, 7.0, seed=21)
+    ct = Acquisition(
+        "CT", "HEAD", _grid((72, 224, 224), (2.6, 1.05, 1.05), (0, 0, 0), coarser), in_ct, 1.2, 7.0, seed=21
+    )
     oblique = AffineTransform.rigid(radians(8.0, 0.0, 5.0), (0, 0, 0))
-    mr_grid = _grid((88, 192, 192), (1.9, 1.25, 1.25), (16, -10, 40), oblique)
+    mr_grid = _grid((88, 192, 192), (1.9, 1.25, 1.25), (16, -10, 40), coarser, oblique)
     mr = Acquisition("MR", "HEAD", mr_grid, in_mr, 1.4, 0.02, seed=22)
     return GeneratedPatient(
         "CT and MR of different days",
@@ -120,9 +129,12 @@ def _grid(
     shape: tuple[int, int, int],
     spacing_mm: tuple[float, float, float],
     centre_mm: Sequence[float],
+    coarser: float,
     turn: AffineTransform | None = None,
 ) -> Grid:
     """Axial slices, feet to head, round `centre_mm`; turned about it where the scanner's planes are oblique."""
+    shape = (round(shape[0] / coarser), round(shape[1] / coarser), round(shape[2] / coarser))
+    spacing_mm = (spacing_mm[0] * coarser, spacing_mm[1] * coarser, spacing_mm[2] * coarser)
     affine = np.zeros((4, 4))
     affine[2, 0], affine[1, 1], affine[0, 2], affine[3, 3] = (*spacing_mm, 1.0)
     if turn is not None:
