@@ -10,7 +10,7 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import files, ledger, node, peers, upkeep
+from .commands import conformance, files, ledger, node, peers, upkeep
 from .errors import NodeError, SettingsError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
 app.command()(upkeep.doctor)
 app.command()(upkeep.migrate)
+app.command()(conformance.conformance)
 
 OWN_PACKAGES = ("dicomnode", "fusion", "storage")
 

@@ -4,20 +4,25 @@ Only this module reads either. Everything else is handed the value objects below
 documents every key.
 """
 
+import re
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
 )
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as SourceError
 
 from storage.records import Recipe
 
@@ -30,10 +35,23 @@ OWN_IMPLEMENTATION_VERSION = "DICOMNODE_0_1"
 INSTANCE_CREATOR_UID = "2.25.179858346835829526883544295948488748509"
 """Who we are, in every file and on every association: what comes back with it is never fused again."""
 
-AeTitle = Annotated[
-    str,
-    StringConstraints(min_length=1, max_length=16, pattern=r"^[^\\\x00-\x1f]*[^\\\x00-\x20][^\\\x00-\x1f]*$"),
-]
+
+def _ae_title(value: str) -> str:
+    if not re.fullmatch(r"[^\\\x00-\x1f]{1,16}", value) or not value.strip():
+        raise ValueError("an AE title has 1 to 16 characters, no backslash, and is not blank (PS3.5 6.2)")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ValueError(f"{value!r} is no time zone here; write one such as Europe/Berlin") from error
+    return value
+
+
+AeTitle = Annotated[str, AfterValidator(_ae_title)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "MR", "PT", "NM"]
@@ -53,7 +71,7 @@ class NodeSettings(Section):
     host: str = "127.0.0.1"
     port: Port = 11112
     patient_id_domain: str = "LOCAL"
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     require_called_ae_title: bool = True
     accept_unknown_peers: bool = False
     max_associations: Annotated[int, Field(ge=1)] = 25
@@ -225,16 +243,18 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> "Settings":
+        names = [rule.name for rule in self.rules]
         for rule in self.rules:
+            if names.count(rule.name) > 1:
+                raise ValueError(f"two rules are called {rule.name!r}; cases name their rule, so each needs its own")
             if rule.recipe not in self.recipes:
                 raise ValueError(
-                    f"rule {rule.name!r} names the recipe {rule.recipe!r}; known are {sorted(self.recipes)}"
+                    f"rule {rule.name!r} names the recipe {rule.recipe!r}; known are {', '.join(sorted(self.recipes))}"
                 )
             for destination in rule.destinations:
                 if destination not in self.peers:
-                    raise ValueError(
-                        f"rule {rule.name!r} sends to the peer {destination!r}; known are {sorted(self.peers)}"
-                    )
+                    known = ", ".join(sorted(self.peers)) or "none"
+                    raise ValueError(f"rule {rule.name!r} sends to the peer {destination!r}; known are {known}")
         return self
 
     @property
@@ -260,11 +280,35 @@ def load_settings(path: Path | None = None) -> Settings:
         return Settings(**values)
     except ValidationError as error:
         raise SettingsError(_explain(error, path)) from error
+    except SourceError as error:
+        raise SettingsError(
+            f"the environment variables DICOMNODE_…: {error}; tables and lists are JSON there"
+        ) from error
 
 
 def _explain(error: ValidationError, path: Path | None) -> str:
     lines = [f"the settings{f' in {path}' if path else ''} are wrong:"]
     for problem in error.errors():
-        place = ".".join(str(part) for part in problem["loc"]) or "(whole file)"
-        lines.append(f"  {place}: {problem['msg']}")
+        place = ".".join(str(part) for part in problem["loc"])
+        lines.append(f"  {place}: {_sentence(problem)}" if place else f"  {_sentence(problem)}")
     return "\n".join(lines)
+
+
+def _sentence(problem: ErrorDetails) -> str:
+    """What is wrong, and what is allowed in its place."""
+    if problem["type"] == "extra_forbidden":
+        return f"no such key; there are {', '.join(sorted(_keys_at(problem['loc'][:-1])))}"
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    return f"{problem['msg']}, not {problem['input']!r}" if problem["type"] != "missing" else "this key is required"
+
+
+def _keys_at(place: Sequence[str | int]) -> Sequence[str]:
+    """The keys of the section at `place`."""
+    kind: Any = Settings
+    for step in place:
+        if isinstance(kind, type) and issubclass(kind, BaseModel):
+            kind = kind.model_fields[str(step)].annotation
+        else:  # a table of sections by name, or a list of them
+            kind = next(argument for argument in reversed(get_args(kind)) if argument is not Ellipsis)
+    return tuple(kind.model_fields)

@@ -1,0 +1,262 @@
+"""The conformance statement, made from the tables that the node runs on (after PS3.2), and the command that prints it.
+
+`deploy/CONFORMANCE.md` is what this version prints; a test holds the two equal.
+"""
+
+import sys
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+
+from .. import settings as node_settings
+from ..network.association import MAX_CONTEXTS
+from ..network.find import RETURN_KEYS
+from ..network.sop_classes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION, NamedUid
+from ..receive.status import OUTCOMES, STATUSES, SUCCESS
+from ..send.storage_commitment import FAILURE_REASONS
+from ..send.transcode import COMPRESSIONS, FALLBACKS
+
+NAMES = {named.uid: named.name for named in (*STORAGE_CLASSES, *TRANSFER_SYNTAXES)}
+
+COMMITMENT = NamedUid("Storage Commitment Push Model SOP Class", "1.2.840.10008.1.20.1")
+PATIENT_ROOT_FIND = NamedUid("Patient Root Query/Retrieve Information Model – FIND", "1.2.840.10008.5.1.4.1.2.1.1")
+STUDY_ROOT_FIND = NamedUid("Study Root Query/Retrieve Information Model – FIND", "1.2.840.10008.5.1.4.1.2.2.1")
+
+DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "registered_series": tuple(f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "4", "128", "20")),
+        "fused_colour": ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.4"),
+        "spatial_registration": ("1.2.840.10008.5.1.4.1.1.66.1",),
+        "quality_report": ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.88.34"),
+        "parametric_map": ("1.2.840.10008.5.1.4.1.1.30",),
+    }
+)
+"""What each output is written as."""
+
+DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
+    {
+        "registered_series": "the moving series on the grid and in the Frame of Reference of the fixed one, in the "
+        "object class of its own modality (CT, MR, PT, NM), with its quantities",
+        "fused_colour": "the fused images in RGB with geometry, Modality OT; single-frame, or one multi-frame object "
+        "where the recipe says `fused_multi_frame`",
+        "spatial_registration": "the rigid transform, Modality REG",
+        "quality_report": "a page to look at (Modality OT) and a Comprehensive 3D SR with the measurements",
+        "parametric_map": "the moving quantity as float32 on the fixed grid, Modality OT",
+    }
+)
+
+
+def conformance() -> None:
+    """Print the DICOM conformance statement of this version (Markdown)."""
+    sys.stdout.write(statement())
+
+
+def statement() -> str:
+    """The whole statement as Markdown."""
+    return "\n".join(
+        line
+        for section in (_head(), _services(), _storage_scp(), _policies(), _sending(), _derived(), _rest())
+        for line in section
+    )
+
+
+def _head() -> Iterator[str]:
+    yield "# DICOM conformance statement"
+    yield ""
+    yield "Made by `dicomnode conformance` from the tables that the node runs on. Do not edit."
+    yield ""
+    yield "The node is research software, not a medical device."
+    yield ""
+    yield "| | |"
+    yield "|---|---|"
+    yield f"| Manufacturer | {node_settings.OWN_MANUFACTURER} |"
+    yield f"| Manufacturer's model name | {node_settings.OWN_MODEL_NAME} |"
+    yield f"| Implementation Class UID | {node_settings.OWN_IMPLEMENTATION_UID} |"
+    yield f"| Implementation Version Name | {node_settings.OWN_IMPLEMENTATION_VERSION} |"
+    yield ""
+
+
+def _services() -> Iterator[str]:
+    yield "## Network services"
+    yield ""
+    yield from _table(
+        ("Service", "SOP class", "SCU", "SCP"),
+        (
+            ("Verification", _named(VERIFICATION), "yes", "yes"),
+            ("Storage", f"{len(STORAGE_CLASSES)} classes, below", "yes", "yes"),
+            ("Storage commitment, push model", _named(COMMITMENT), "yes", "no"),
+            ("Query", _named(PATIENT_ROOT_FIND), "yes", "no"),
+            ("Query", _named(STUDY_ROOT_FIND), "yes", "no"),
+        ),
+    )
+    yield "The node answers no query and hands out no instance. It has no DICOMweb service of its own."
+    yield ""
+
+
+def _storage_scp() -> Iterator[str]:
+    yield "## Storage as SCP"
+    yield ""
+    yield (
+        "Level 2 (full): the data set is kept as it was sent, whatever attributes it has, in the transfer syntax in "
+        "which it was sent. Every storage class below is accepted in every transfer syntax below. Of what a "
+        "presentation context proposes, the first syntax of this list is taken."
+    )
+    yield ""
+    yield from _table(("Storage SOP class", "UID"), STORAGE_CLASSES)
+    yield from _table(("Transfer syntax", "UID"), TRANSFER_SYNTAXES)
+    uncompressed = ", ".join(syntax.name for syntax in TRANSFER_SYNTAXES[:3])
+    yield f"Verification is accepted in {uncompressed}."
+    yield ""
+    yield "### Statuses of C-STORE"
+    yield ""
+    yield from _table(("Status", "Meaning in the standard", "When"), _statuses())
+    yield (
+        "0x0000 is answered only when the bytes of the instance are on the disk under their final name and its row is "
+        "in the database. The same instance once more is 0x0000 and changes nothing. A failure leaves nothing visible; "
+        "its Error Comment (0000,0902) says what is wrong and never quotes a patient."
+    )
+    yield ""
+
+
+def _statuses() -> Iterator[tuple[str, str, str]]:
+    occasions: dict[tuple[int, str], list[str]] = {(SUCCESS.code, SUCCESS.clause): ["the instance is kept"]}
+    for outcome in OUTCOMES.values():
+        if outcome is not SUCCESS:
+            occasions.setdefault((outcome.code, outcome.clause), []).append(_lower(outcome.comment))
+    for error, status in STATUSES.items():
+        occasions.setdefault((status.code, status.clause), []).append(_when(error))
+    for (code, clause), when in sorted(occasions.items()):
+        yield f"0x{code:04X}", clause, "; ".join(when)
+
+
+def _when(error: type[Exception]) -> str:
+    if error is Exception:
+        return "anything unforeseen"
+    return _lower((error.__doc__ or error.__name__).strip().splitlines()[0].rstrip("."))
+
+
+def _lower(sentence: str) -> str:
+    return sentence[0].lower() + sentence[1:]
+
+
+def _policies() -> Iterator[str]:
+    node = node_settings.NodeSettings()
+    yield "## Associations"
+    yield ""
+    yield from _table(
+        ("Policy", "Default", "Setting"),
+        (
+            ("AE title", node.ae_title, "`node.ae_title`"),
+            ("Address and port", f"{node.host}:{node.port}", "`node.host`, `node.port`"),
+            (
+                "Called AE title must be the node's",
+                _yes(node.require_called_ae_title),
+                "`node.require_called_ae_title`",
+            ),
+            ("Calling AE titles that are let in", "the peers of the settings", "`node.accept_unknown_peers`"),
+            ("Associations at once", str(node.max_associations), "`node.max_associations`"),
+            ("Largest PDU received", f"{node.max_pdu_bytes} bytes", "`node.max_pdu_bytes`"),
+            ("Association timeout", f"{node.acse_timeout_s:g} s", "`node.acse_timeout_s`"),
+            ("DIMSE timeout", f"{node.dimse_timeout_s:g} s", "`node.dimse_timeout_s`"),
+            ("Idle connection is dropped after", f"{node.network_timeout_s:g} s", "`node.network_timeout_s`"),
+            ("Presentation contexts requested", f"up to {MAX_CONTEXTS} an association", ""),
+            ("Asynchronous operations window", "not used", ""),
+        ),
+    )
+    yield (
+        "A wrong called or calling AE title is rejected for good; an association above the limit is rejected for a "
+        "while. The node has no TLS of its own, checks no client certificate and negotiates no user identity."
+    )
+    yield ""
+
+
+def _sending() -> Iterator[str]:
+    yield "## Storage as SCU"
+    yield ""
+    yield (
+        "Derived series are sent over one association each. For every instance the node proposes its own transfer "
+        "syntax and, in contexts of their own, "
+        f"{_enumeration(FALLBACKS)}; where `peers.NAME.transfer_syntaxes` is set, exactly those of them that the "
+        f"instance has or can be written in ({_enumeration(dict.fromkeys((*FALLBACKS, *COMPRESSIONS)))}). A warning "
+        "counts as stored. What is refused or not answered is tried again as the section `sending` says."
+    )
+    yield ""
+    yield "### Storage commitment"
+    yield ""
+    yield (
+        "With `peers.NAME.storage_commitment` the node requests commitment (N-ACTION) for each series that was sent, "
+        "and takes the report (N-EVENT-REPORT) on the same association or on one that the peer opens, proposing itself "
+        "as SCP. Without a report after `peers.NAME.commitment_timeout_s` it asks again. Instances that the peer does "
+        "not hold are sent again. Failure reasons that are told in words:"
+    )
+    yield ""
+    yield from _table(
+        ("Failure Reason (0008,1197)", "Meaning"),
+        ((f"0x{code:04X}", meaning) for code, meaning in FAILURE_REASONS.items()),
+    )
+    yield "### Query"
+    yield ""
+    yield (
+        "`dicomnode find` asks with Study Root, at the level PATIENT with Patient Root. These keys are always asked "
+        "for; the person who asks adds others, and what they must match."
+    )
+    yield ""
+    yield from _table(("Level", "Return keys"), ((level, ", ".join(keys)) for level, keys in RETURN_KEYS.items()))
+
+
+def _derived() -> Iterator[str]:
+    yield "## Objects that the node makes"
+    yield ""
+    yield from _table(
+        ("Output", "What it is", "SOP classes"),
+        (
+            (f"`{kind}`", DERIVED_MEANING[kind], "; ".join(NAMES[uid] for uid in classes))
+            for kind, classes in DERIVED_CLASSES.items()
+        ),
+    )
+    yield (
+        "They are written in Explicit VR Little Endian, in new series of the study that the plan names, with Image "
+        "Type DERIVED, the sources, the plan and the parameters that made them, and a Series Description that "
+        "says what they are not for. The UIDs are of the root 2.25 (PS3.5 B.2). An instance is made once and sent as "
+        "the same bytes ever after."
+    )
+    yield ""
+
+
+def _rest() -> Iterator[str]:
+    yield "## Character sets"
+    yield ""
+    yield (
+        "Received data sets are kept in the character set in which they came; every set of PS3.3 C.12.1.1.2 that "
+        "pydicom knows is understood. Derived objects are written in ISO_IR 192 (UTF-8). Queries are sent in "
+        "ISO_IR 192 where they need more than ASCII, else in the default repertoire."
+    )
+    yield ""
+    yield "## Private attributes, security, configuration"
+    yield ""
+    yield (
+        "The node defines no private attributes; a registered PET series keeps the private quantities of its source "
+        "(Philips) under their own creator. It implements none of the secure connection profiles of PS3.15; see "
+        "`docs/administrators/security.md`. Everything is configured by one file: `deploy/node.example.toml`."
+    )
+    yield ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield f"| {' | '.join(head)} |"
+    yield f"|{'---|' * len(head)}"
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+    yield ""
+
+
+def _named(named: NamedUid) -> str:
+    return f"{named.name} ({named.uid})"
+
+
+def _enumeration(uids: Iterable[str]) -> str:
+    *first, last = (NAMES[uid] for uid in uids)
+    return f"{', '.join(first)} and {last}"
+
+
+def _yes(value: bool) -> str:
+    return "yes" if value else "no"
