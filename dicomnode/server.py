@@ -4,6 +4,7 @@ Imports no torch. The engines run elsewhere.
 """
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import structlog
@@ -13,7 +14,7 @@ from storage.catalogue import Catalogue
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
 
-from .errors import SettingsError
+from .errors import PeerRefusedError, SettingsError
 from .network import acceptor_events, set_library_globals
 from .network.application_entity import Limits, make_acceptor
 from .network.contexts import SharedContexts, storage_contexts, verification_context
@@ -107,11 +108,16 @@ class Server:
         ourselves = PeerSettings(ae_title=node.ae_title, host=EVERY_ADDRESS.get(node.host, node.host), port=self.port)
         return echo(ourselves, node.ae_title, limits=Limits.of(node))
 
+    def _answers(self) -> None:
+        """Whether anybody is at home: a refusal because every place is taken is an answer."""
+        with suppress(PeerRefusedError):
+            self.echo()
+
     def _serve_health(self) -> None:
         web = self._settings.web
         if web.port == 0:
             return
-        checks = {"dicom": self.echo, "database": self._catalogue.next_due_at}
+        checks = {"dicom": self._answers, "database": self._catalogue.next_due_at}
         try:
             self._health = HealthServer(web.host, web.port, checks)
         except OSError as error:

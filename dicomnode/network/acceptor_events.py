@@ -31,8 +31,9 @@ def on_connection(event: evt.Event) -> None:
 
 
 def on_accepted(event: evt.Event) -> None:
-    """Log who was let in."""
-    log.info("association accepted", action="association_accepted", **_who(event))
+    """Log who was let in; our own probes only for who looks closely."""
+    level = log.debug if _is_probe(event) else log.info
+    level("association accepted", action="association_accepted", **_who(event))
 
 
 def on_rejected(event: evt.Event) -> None:
@@ -45,7 +46,8 @@ def on_rejected(event: evt.Event) -> None:
 def on_released(event: evt.Event) -> None:
     """Log a good end."""
     ASSOCIATIONS.labels("released").inc()
-    log.info("association released", action="association_released", **_who(event))
+    level = log.debug if _is_probe(event) else log.info
+    level("association released", action="association_released", **_who(event))
 
 
 def on_aborted(event: evt.Event) -> None:
@@ -63,6 +65,10 @@ def _who(event: evt.Event) -> dict[str, str]:
         "called_ae_title": str(request.called_ae_title) if request is not None else "",
         "peer_address": str(requestor.address),
     }
+
+
+def _is_probe(event: evt.Event) -> bool:
+    return bool(event.assoc.requestor.ae_title == event.assoc.ae.ae_title)
 
 
 def association_id(event: evt.Event) -> str:

@@ -6,13 +6,13 @@ when it raises, nothing is visible.
 
 import re
 from datetime import timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from storage.catalogue import Catalogue
 from storage.objects import ObjectStore
 from storage.records import AddOutcome, ReceivedInstance
 
-from ..errors import MissingIdentifierError, NotParsableError, SettingsError, UidMismatchError
+from ..errors import MissingIdentifierError, NotParsableError, UidMismatchError
 from ..network.sop_classes import DEFLATED_SYNTAXES, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ..settings import Settings
 from .file_format import part10_file
@@ -36,12 +36,7 @@ class Ingest:
         self._domains = {
             peer.ae_title: peer.patient_id_domain for peer in settings.peers.values() if peer.patient_id_domain
         }
-        try:
-            self._local = ZoneInfo(settings.node.time_zone)
-        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-            raise SettingsError(
-                f"node.time_zone: {settings.node.time_zone!r} is no time zone here; write one such as Europe/Berlin"
-            ) from error
+        self._local = ZoneInfo(settings.node.time_zone)
 
     def __call__(self, received: ReceivedInstance) -> AddOutcome:
         explicit = received.transfer_syntax_uid != IMPLICIT_VR_LITTLE_ENDIAN

@@ -58,11 +58,6 @@ def test_a_port_that_is_taken_is_named(receiver: Receiver, start_receiver: Calla
         start_receiver(node={"port": receiver.port})
 
 
-def test_a_zone_that_is_none_is_named(start_receiver: Callable[..., Receiver]) -> None:
-    with pytest.raises(SettingsError, match=r"node\.time_zone: 'Middle/Earth'"):
-        start_receiver(node={"time_zone": "Middle/Earth"})
-
-
 def test_a_stop_lets_who_is_in_finish(receiver: Receiver) -> None:
     instances = [sample() for _ in range(5)]
     stopping = threading.Thread(target=receiver.server.stop, kwargs={"drain_s": 20})
@@ -97,6 +92,16 @@ def test_health_is_a_c_echo_and_an_answer_of_the_database(start_receiver: Callab
     answer = connection.getresponse()
     assert (answer.status, json.loads(answer.read())["checks"]) == (200, {"dicom": "ok", "database": "ok"})
     connection.close()
+
+
+def test_a_busy_node_is_healthy(start_receiver: Callable[..., Receiver]) -> None:
+    node = start_receiver(web={"port": free_port()}, node={"max_associations": 1})
+    with associated(node.port, [sample()]) as only_place:
+        assert only_place.is_established
+        connection = HTTPConnection("127.0.0.1", node.server.health_port or 0, timeout=20)
+        connection.request("GET", "/health")
+        assert connection.getresponse().status == 200
+        connection.close()
 
 
 def test_the_receiving_processes_import_no_torch() -> None:
