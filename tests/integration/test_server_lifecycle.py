@@ -14,6 +14,9 @@ from http.client import HTTPConnection
 
 import pytest
 import structlog
+from pydicom.dataset import Dataset
+from pynetdicom import AE, build_context, build_role
+from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
 from dicomnode.errors import SettingsError
 from dicomnode.network import echo
@@ -102,6 +105,27 @@ def test_a_busy_node_is_healthy(start_receiver: Callable[..., Receiver]) -> None
         connection.request("GET", "/health")
         assert connection.getresponse().status == 200
         connection.close()
+
+
+def test_a_peer_can_report_a_storage_commitment_in_reversed_roles(receiver: Receiver) -> None:
+    entity = AE("WORKSTATION")
+    association = entity.associate(
+        "127.0.0.1",
+        receiver.port,
+        contexts=[build_context(StorageCommitmentPushModel)],
+        ae_title="NODE",
+        ext_neg=[build_role(StorageCommitmentPushModel, scp_role=True)],
+    )
+    assert [context.as_scp for context in association.accepted_contexts] == [True]
+    report = Dataset()
+    report.TransactionUID = "1.2.3"
+    report.ReferencedSOPSequence = []
+    status, _ = association.send_n_event_report(
+        report, 1, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+    )
+    association.release()
+    nobody_asked = 0x0115
+    assert status.Status == nobody_asked
 
 
 def test_the_receiving_processes_import_no_torch() -> None:
