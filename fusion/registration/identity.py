@@ -16,8 +16,13 @@ from .preparation import prepare
 from .registrar import Registration
 from .rigid import parameters_of, pose_measures
 from .search import FINE, MIDDLE, SPACINGS_MM, Frame
-from .uncertainty import FLOOR_MM, estimate_error
+from .uncertainty import estimate_error
 from .usable import require_usable
+
+USUAL_MOTION_MM = 1.5
+"""How far a patient moves between the acquisitions of one examination, as a standard deviation."""
+
+UNSEEN_SHARE = 0.25
 
 PERTURBED_MM = (3.0, 10.0)
 PERTURBED_DEG = (3.0, 5.0)
@@ -58,8 +63,7 @@ class IdentityRegistrar:
         refined = fine.poses.transform(0)
         motion_mm = mean_displacement_mm(identity, refined, frame.body_points)
         estimate = estimate_error(frame, fine.poses)
-        # The refined pose is itself only as good as its estimate; the rest of the way is taken as real.
-        expected = float(np.hypot(FLOOR_MM, motion_mm))
+        expected, bound = remaining_error(motion_mm, estimate.expected_mm)
         gain = (float(fine.similarity[0]) - 1) / max(at_identity - 1, 1e-9) - 1
         return Registration(
             transform=identity,
@@ -68,7 +72,7 @@ class IdentityRegistrar:
             similarity_name=self.similarity_name,
             similarity=at_identity,
             expected_error_mm=expected,
-            error_bound_mm=max(2 * expected, motion_mm + estimate.bound_mm),
+            error_bound_mm=bound,
             iterations=middle.iterations + fine.iterations,
             converged=True,
             seconds=time.perf_counter() - began,
@@ -82,6 +86,19 @@ class IdentityRegistrar:
                 "perturbed_worse_ratio": float((around < at_identity).to(torch.float64).mean()),
             },
         )
+
+
+def remaining_error(motion_mm: float, uncertainty_mm: float) -> tuple[float, float]:
+    """Expected error of the header's transform and its bound, from the motion seen and how well it is seen.
+
+    Bayes' rule for a normal prior of `USUAL_MOTION_MM` and a normal measurement: what is seen counts by how much
+    sharper it is than the prior, and what then remains open is added. The bound also grows with what the images cannot
+    show: the prior alone bounds nothing.
+    """
+    prior, seen = USUAL_MOTION_MM**2, uncertainty_mm**2
+    shift = motion_mm * prior / (prior + seen)
+    open_mm = float(np.sqrt(prior * seen / (prior + seen)))
+    return float(np.hypot(shift, open_mm)), shift + 2 * open_mm + UNSEEN_SHARE * uncertainty_mm
 
 
 def perturbed(pose: Poses) -> Poses:

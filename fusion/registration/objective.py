@@ -1,7 +1,7 @@
 """The similarity of a batch of rigid poses, and its derivative by the pose.
 
 A pose is y = R (x - c) + t with c the centre of the fixed body, x in the fixed and y in the moving image (LPS mm,
-float64). Derivatives are by a small rotation vector applied after R, and by t.
+float64); R may be any linear map where a stretch is looked for.
 """
 
 from dataclasses import dataclass
@@ -45,9 +45,11 @@ class Poses:
 
     def turned(self, rotation_vector_rad: torch.Tensor, translation_mm: torch.Tensor) -> "Poses":
         """Each turned by a further rotation vector (n, 3) and moved (n, 3)."""
-        return Poses(
-            exponential(rotation_vector_rad) @ self.rotation, self.translation_mm + translation_mm, self.centre_mm
-        )
+        return self.followed(exponential(rotation_vector_rad), translation_mm)
+
+    def followed(self, linear: torch.Tensor, translation_mm: torch.Tensor) -> "Poses":
+        """Each followed by a linear map (n, 3, 3) about its centre, and moved (n, 3)."""
+        return Poses(linear @ self.rotation, self.translation_mm + translation_mm, self.centre_mm)
 
     def transform(self, which: int) -> AffineTransform:
         """One of them as a transform."""
@@ -147,7 +149,7 @@ class Objective:
         similarities, shares = [], []
         for part in self._chunks(poses):
             points, fixed = self._part(part)
-            indices = self._indices(Poses(poses.rotation[part], poses.translation_mm[part], poses.centre_mm), points)
+            indices = self._indices(poses[part], points)
             values, inside = self.moving.sampler.value(indices.reshape(3, -1))
             shape = indices.shape[1:]
             inside = inside.reshape(shape)
@@ -158,15 +160,20 @@ class Objective:
             shares.append(share.cpu())
         return torch.cat(similarities), torch.cat(shares)
 
-    def value_and_gradient(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
-        """NMI (poses,) and derivative (poses, 6) by rotation vector (rad) and translation (mm), float64 on the CPU."""
-        parts = [self._gradient_of(poses, part) for part in self._chunks(poses)]
-        return torch.cat([p[0] for p in parts]), torch.cat([p[1] for p in parts])
+    def value_and_gradient(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """NMI (poses,) and its derivatives, float64 on the CPU.
 
-    def _gradient_of(self, poses: Poses, part: slice) -> tuple[torch.Tensor, torch.Tensor]:
+        The first derivative (poses, 3, 3) is by the entries of a linear map near the identity that follows the
+        rotation, the second (poses, 3) by the translation in mm.
+        """
+        parts = [self._gradient_of(poses, part) for part in self._chunks(poses)]
+        similarity, moment, force = (torch.cat(part) for part in zip(*parts, strict=True))
+        return similarity, moment, force
+
+    def _gradient_of(self, poses: Poses, part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         points, fixed = self._part(part)
         rotation = poses.rotation[part]
-        indices = self._indices(Poses(rotation, poses.translation_mm[part], poses.centre_mm), points)
+        indices = self._indices(poses[part], points)
         shape = indices.shape[1:]
         values, gradient, inside = self.moving.sampler.value_and_gradient(indices.reshape(3, -1))
         inside = inside.reshape(shape)
@@ -174,18 +181,10 @@ class Objective:
         ratio, slope = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
         pull = by_moving_value(slope, fixed, moving, inside, self.bins) * (self.bins - 1)
         weighted = (gradient.reshape(3, *shape) * pull).transpose(0, 1)
-        force = weighted.sum(dim=2).to(torch.float64).cpu()
         spread = torch.matmul(weighted, points.transpose(-1, -2)).to(torch.float64).cpu()
         to_index = torch.from_numpy(self.moving.indices_from_points[:3, :3].copy())
         moment = to_index.T @ spread @ rotation.transpose(1, 2)
-        torque = torch.stack(
-            [
-                moment[:, 2, 1] - moment[:, 1, 2],
-                moment[:, 0, 2] - moment[:, 2, 0],
-                moment[:, 1, 0] - moment[:, 0, 1],
-            ],
-            dim=1,
-        )
+        force = weighted.sum(dim=2).to(torch.float64).cpu() @ to_index
         enough = (inside.to(torch.float64).mean(dim=1) >= self.min_inside).cpu()
-        whole = torch.cat([torque, force @ to_index], dim=1)
-        return torch.where(enough, ratio.cpu(), INDEPENDENT), torch.where(enough[:, None], whole, 0.0)
+        similarity = torch.where(enough, ratio.cpu(), INDEPENDENT)
+        return similarity, moment * enough[:, None, None], force * enough[:, None]

@@ -10,6 +10,19 @@ import torch
 
 from .objective import Objective, Poses
 
+RIGID = torch.tensor(
+    [
+        [[0, 0, 0], [0, 0, -1], [0, 1, 0]],
+        [[0, 0, 1], [0, 0, 0], [-1, 0, 0]],
+        [[0, -1, 0], [1, 0, 0], [0, 0, 0]],
+    ],
+    dtype=torch.float64,
+)
+"""(3, 3, 3): generators of the rotations about x, y and z."""
+
+AFFINE = torch.eye(9, dtype=torch.float64).reshape(9, 3, 3)
+"""(9, 3, 3): generators of every linear map."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ascent:
@@ -29,19 +42,25 @@ def ascend(
     first_step_mm: float,
     tolerance_mm: float,
     max_iterations: int,
+    generators: torch.Tensor = RIGID,
 ) -> Ascent:
-    """Climb from every pose of `start`.
+    """Climb from every pose of `start`, along `generators` of linear maps and along translations.
 
-    Rotations are measured by how far they move a point at `radius_mm` from the centre, so that all six parameters are
-    in mm. A pose rests when its trust radius or its step falls below `tolerance_mm`.
+    Linear maps are measured by how far they move a point at `radius_mm` from the centre, so that all parameters are in
+    mm. A pose rests when its trust radius or its step falls below `tolerance_mm`.
     """
     count = len(start)
-    scale = torch.tensor([1 / radius_mm] * 3 + [1.0] * 3, dtype=torch.float64)
+    generators = generators / radius_mm
+    linear = len(generators)
+
+    def evaluate(where: Objective, at: Poses) -> tuple[torch.Tensor, torch.Tensor]:
+        value, moment, force = where.value_and_gradient(at)
+        return value, torch.cat([torch.einsum("pij,gij->pg", moment, generators), force], dim=1)
+
     poses = Poses(start.rotation.clone(), start.translation_mm.clone(), start.centre_mm)
-    similarity, gradient = objective.value_and_gradient(poses)
-    gradient = gradient * scale
+    similarity, gradient = evaluate(objective, poses)
     trust = torch.full((count,), first_step_mm, dtype=torch.float64)
-    identity = torch.eye(6, dtype=torch.float64)
+    identity = torch.eye(linear + 3, dtype=torch.float64)
     curvature = identity * (trust / gradient.norm(dim=1).clamp_min(1e-12))[:, None, None]
     fresh = torch.ones(count, dtype=torch.bool)
     resting = torch.zeros(count, dtype=torch.bool)
@@ -53,9 +72,9 @@ def ascend(
         length = step.norm(dim=1)
         step = step * (trust[active] / length.clamp_min(1e-12)).clamp_max(1.0)[:, None]
         length = step.norm(dim=1)
-        trial = poses[active].turned(step[:, :3] * scale[0], step[:, 3:])
-        value, slope = objective.only(active).value_and_gradient(trial)
-        slope = slope * scale
+        map_of_step: torch.Tensor = torch.linalg.matrix_exp(torch.einsum("pg,gij->pij", step[:, :linear], generators))
+        trial = poses[active].followed(map_of_step, step[:, linear:])
+        value, slope = evaluate(objective.only(active), trial)
 
         curvature[active], fresh[active] = _updated(curvature[active], step, gradient[active] - slope, fresh[active])
         better = value > similarity[active]
@@ -79,7 +98,7 @@ def _updated(
     agreement = (step * change).sum(dim=1)
     learned = agreement > 1e-10 * step.norm(dim=1) * change.norm(dim=1)
     rho = 1 / torch.where(learned, agreement, 1.0)
-    identity = torch.eye(6, dtype=torch.float64)
+    identity = torch.eye(step.shape[1], dtype=torch.float64)
     first = (agreement / change.square().sum(dim=1).clamp_min(1e-30))[:, None, None] * identity
     before = torch.where((fresh & learned)[:, None, None], first, curvature)
     left = identity - rho[:, None, None] * step[:, :, None] * change[:, None, :]

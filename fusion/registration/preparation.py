@@ -17,6 +17,16 @@ BODY_SPACING_MM = 4.0
 BODY_MARGIN_MM = 12.0
 """Air round the skin belongs to the region of interest: without it nothing marks the contour."""
 
+SKIN_MM = 6.0
+"""What is left out at the finest level. The outline is where modalities differ most (blurred uptake, chemical shift,
+skin pressed by coils): on real pairs it draws the pose by up to 5 mm where only one side of the body is in view."""
+
+MIN_INTERIOR_SHARE = 0.2
+"""A thinner body than this is all skin; then the whole region is used."""
+
+COUCH_GAP_MM = 4.0
+"""One voxel of the body mask: partial volume at the skin stays."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Level:
@@ -33,12 +43,17 @@ class Level:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
-    """What registration needs of one volume. `body` and `region` (body and margin) lie on `body_grid`, on the CPU."""
+    """What registration needs of one volume.
+
+    `body`, `region` (the body and a margin of air) and `interior` (the body without its skin) lie on `body_grid`, on
+    the CPU.
+    """
 
     grid: Grid
     levels: tuple[Level, ...]
     body: MaskArray
     region: MaskArray
+    interior: MaskArray
     body_grid: Grid
     device: torch.device
 
@@ -52,13 +67,13 @@ class Prepared:
         """How much of the field of view the body fills."""
         return float(self.body.sum()) * float(np.prod(self.body_grid.spacing_mm)) / 1000
 
-    def jittered_points(self, count: int, seed: int) -> Points:
-        """(about `count`, 3) LPS mm: points of the region, evenly spread, off every grid (no grid effects).
+    def jittered_points(self, mask: MaskArray, count: int, seed: int) -> Points:
+        """(about `count`, 3) LPS mm: points of a mask on `body_grid`, evenly spread, off every grid (no grid effects).
 
         The generator is local and seeded: no global state, the same points every time.
         """
         generator = np.random.default_rng(seed)
-        inside = np.argwhere(self.region.numpy()).astype(np.float64)
+        inside = np.argwhere(mask.numpy()).astype(np.float64)
         repeats = -(-count // len(inside))
         order = generator.permutation(len(inside) * repeats)[:count] % len(inside)
         jittered = inside[order] + generator.uniform(-0.5, 0.5, (len(order), 3))
@@ -74,24 +89,38 @@ def prepare(volume: Volume, spacings_mm: Sequence[float]) -> Prepared:
     clipped = torch.where(valid, volume.voxels, low).clamp(low, high)
 
     coarse, coarse_valid, body_grid = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)
-    threshold = body_threshold(some_of(coarse, coarse_valid), is_hounsfield(volume))
+    hounsfield = is_hounsfield(volume)
+    threshold = body_threshold(some_of(coarse, coarse_valid), hounsfield)
     body = body_mask(coarse, body_grid, threshold)
-    region = _with_margin(body, body_grid) & coarse_valid.cpu()
+    if hounsfield:
+        clipped = _without_couch(clipped, body, body_grid, low)
+        coarse, _, _ = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)
+    region = _with_margin(body, body_grid, BODY_MARGIN_MM) & coarse_valid.cpu()
     scale = IntensityScale.of(some_of(coarse, region.to(coarse.device)), low, high)
 
     levels = []
     for spacing_mm in spacings_mm:
         voxels, whole, grid = shrunk(clipped, valid, volume.grid, spacing_mm)
         levels.append(_level(scale(voxels), whole, grid))
-    return Prepared(volume.grid, tuple(levels), body, region, body_grid, volume.device)
+    interior = ~_with_margin(~body, body_grid, SKIN_MM) & coarse_valid.cpu()
+    if float(interior.sum()) < MIN_INTERIOR_SHARE * float(body.sum()):
+        interior = region
+    return Prepared(volume.grid, tuple(levels), body, region, interior, body_grid, volume.device)
 
 
 def _level(voxels: VoxelArray, valid: MaskArray, grid: Grid) -> Level:
     return Level(CellSampler.of(voxels, None if bool(valid.all()) else valid), grid)
 
 
-def _with_margin(body: MaskArray, grid: Grid) -> MaskArray:
-    reach = [max(0, round(BODY_MARGIN_MM / spacing)) for spacing in grid.spacing_mm]
+def _with_margin(body: MaskArray, grid: Grid, margin_mm: float) -> MaskArray:
+    reach = [max(0, round(margin_mm / spacing)) for spacing in grid.spacing_mm]
     widths = [2 * r + 1 for r in reach]
     grown = torch.nn.functional.max_pool3d(body.to(torch.float32)[None, None], widths, stride=1, padding=reach)
     return grown[0, 0] > 0
+
+
+def _without_couch(voxels: VoxelArray, body: MaskArray, grid: Grid, air: float) -> VoxelArray:
+    """CT shows the couch and the head holder, no other modality does: what is not near the body becomes air."""
+    near = _with_margin(body, grid, COUCH_GAP_MM).to(voxels.device, torch.float32)[None, None]
+    near = torch.nn.functional.interpolate(near, size=tuple(voxels.shape), mode="nearest")[0, 0] > 0
+    return torch.where(near, voxels, air)

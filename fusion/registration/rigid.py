@@ -20,6 +20,9 @@ EXCHANGE_BELOW = 0.6
 """Where the moving body is smaller than this share of the fixed one, it is the one that is sampled: the samples of a
 whole body are too thin over a head."""
 
+AS_GOOD = 0.97
+"""A refined start worth this much of the best is taken to have reached the same answer; how far it is, counts."""
+
 
 @dataclass(frozen=True, slots=True)
 class RigidRegistrar:
@@ -94,15 +97,14 @@ def pose_measures(frame: Frame, inward: AffineTransform, transform: AffineTransf
 
 def search_measures(frame: Frame, found: Found) -> dict[str, float]:
     """What the search says: whether the starts agree, and how near the next best, different pose comes."""
-    best = float(found.similarity[0])
     close = [
         mean_displacement_mm(found.poses.transform(0), found.poses.transform(k), frame.body_points)
         for k in range(1, len(found.poses))
-        if float(found.similarity[k]) - 1 > 0.97 * (best - 1)
+        if float(found.worth[k]) > AS_GOOD
     ]
     return {
         "start_agreement_ratio": found.agreeing / found.climbed,
         "start_spread_mm": max(close, default=0.0),
-        "runner_up_ratio": max(0.0, found.runner_up_similarity - 1) / max(best - 1, 1e-9),
+        "runner_up_ratio": found.runner_up_ratio,
         "runner_up_distance_mm": found.runner_up_distance_mm,
     }

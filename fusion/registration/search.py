@@ -1,14 +1,14 @@
 """The way from many starts to one pose: coarse for all of them, finer for fewer."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..types import Points
 from .distance import thinned
-from .objective import Objective, Poses
-from .optimise import Ascent, ascend
+from .objective import INDEPENDENT, Objective, Poses
+from .optimise import RIGID, Ascent, ascend
 from .preparation import Prepared
 
 
@@ -23,13 +23,24 @@ class Stage:
     tolerance_mm: float
     max_iterations: int
     kept: int
+    interior: bool = False
 
 
 COARSE = Stage(level=0, samples=2500, bins=16, first_step_mm=8.0, tolerance_mm=0.4, max_iterations=30, kept=8)
 MIDDLE = Stage(level=1, samples=15_000, bins=24, first_step_mm=3.0, tolerance_mm=0.05, max_iterations=40, kept=3)
-FINE = Stage(level=2, samples=40_000, bins=32, first_step_mm=1.0, tolerance_mm=0.01, max_iterations=40, kept=3)
+FINE = Stage(2, 100_000, 32, first_step_mm=1.0, tolerance_mm=0.01, max_iterations=40, kept=3, interior=True)
+
+WITH_OUTLINE = replace(FINE, interior=False, samples=40_000)
+"""The finest level with the skin: it tells sides apart, where the interior tells millimetres."""
 
 SPACINGS_MM = (8.0, 4.0, 2.0)
+
+HEADER_TRUST = 0.9
+"""What a pose that contradicts the header's orientation keeps of its similarity when poses are compared. True flips of
+heads differ from false ones by a factor of two and more; near ties are settled by the header."""
+
+FAR_TURN_DEG = 45.0
+
 SAME_POSE_MM = 6.0
 """Poses nearer than this (mean over the body) at the coarse level climb the same hill."""
 
@@ -56,10 +67,15 @@ class Frame:
         """Root mean square distance of the body from the centre."""
         return float(np.sqrt(((self.body_points - self.centre_mm) ** 2).sum(axis=1).mean()))
 
+    def points(self, stage: Stage) -> Points:
+        """The fixed points at which a stage samples."""
+        mask = self.fixed.interior if stage.interior else self.fixed.region
+        return self.fixed.jittered_points(mask, stage.samples, self.seed + stage.level)
+
     def objective(self, stage: Stage, points: Points | None = None) -> Objective:
         """The similarity at a stage, at its own points or at `points`."""
         return Objective.at(
-            self.fixed.jittered_points(stage.samples, self.seed + stage.level) if points is None else points,
+            self.points(stage) if points is None else points,
             self.centre_mm,
             self.fixed.levels[stage.level],
             self.moving.levels[stage.level],
@@ -67,7 +83,9 @@ class Frame:
             min_inside=self.min_inside,
         )
 
-    def climb(self, stage: Stage, poses: Poses, points: Points | None = None) -> Ascent:
+    def climb(
+        self, stage: Stage, poses: Poses, points: Points | None = None, generators: torch.Tensor = RIGID
+    ) -> Ascent:
         """Refine `poses` at a stage."""
         return ascend(
             self.objective(stage, points),
@@ -76,16 +94,22 @@ class Frame:
             first_step_mm=stage.first_step_mm,
             tolerance_mm=stage.tolerance_mm,
             max_iterations=stage.max_iterations,
+            generators=generators,
         )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """The refined poses, best first, with their similarities; `agreeing` of the climbed starts reached the best."""
+    """The refined poses, best first, with their similarities.
+
+    `worth` is by what they are ordered, relative to the best; `runner_up_ratio` is what the best pose on another hill, `runner_up_distance_mm` away, is worth of the best;
+    `agreeing` of the `climbed` starts came to the best at the coarse level.
+    """
 
     poses: Poses
     similarity: torch.Tensor
-    runner_up_similarity: float
+    worth: torch.Tensor
+    runner_up_ratio: float
     runner_up_distance_mm: float
     agreeing: int
     climbed: int
@@ -110,21 +134,31 @@ def search(frame: Frame, starts: Poses, climbing: int) -> Found:
     middle = frame.climb(MIDDLE, coarse.poses[kept])
     hills = distinct(middle.poses, middle.similarity, frame.body_points, SAME_POSE_MM / 2, MIDDLE.kept)
     fine = frame.climb(FINE, middle.poses[hills])
-    order = torch.argsort(fine.similarity, descending=True, stable=True)
-    poses, similarity = fine.poses[order], fine.similarity[order]
+    worth = _worth(frame, fine)
+    order = torch.argsort(worth, descending=True, stable=True)
+    poses, worth = fine.poses[order], worth[order] / worth[order[0]].clamp_min(1e-9)
     apart = gaps_mm(poses[:1], poses, frame.body_points)[0]
     others = torch.nonzero(apart > SAME_POSE_MM / 2)[:, 0]
     runner_up = int(others[0]) if len(others) else None
     return Found(
         poses,
-        similarity,
-        1.0 if runner_up is None else float(similarity[runner_up]),
+        fine.similarity[order],
+        worth,
+        0.0 if runner_up is None else float(worth[runner_up]),
         0.0 if runner_up is None else float(apart[runner_up]),
         int(near.sum()),
         len(chosen),
         coarse.iterations + middle.iterations + fine.iterations,
         bool(fine.converged[order[0]]),
     )
+
+
+def _worth(frame: Frame, fine: Ascent) -> torch.Tensor:
+    """(poses,): how well each explains interior and outline, less where it contradicts the header."""
+    outline, _ = frame.objective(WITH_OUTLINE).value(fine.poses)
+    worth = (fine.similarity - INDEPENDENT) + (outline - INDEPENDENT)
+    cosine = (fine.poses.rotation.diagonal(dim1=1, dim2=2).sum(dim=1) - 1) / 2
+    return torch.where(cosine < np.cos(np.radians(FAR_TURN_DEG)), HEADER_TRUST * worth, worth).clamp_min(0)
 
 
 def gaps_mm(some: Poses, others: Poses, points: Points) -> torch.Tensor:

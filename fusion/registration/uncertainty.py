@@ -1,20 +1,22 @@
 """How far off a registration may be, from signs that do not depend on one another.
 
 Each sign moves the result by something that should not matter, refines again and measures how far the answer moved
-(mean over the body): other samples, another resolution, the images exchanged. A pose that the images determine well
-stays; one that they do not wanders.
+(mean over the body): other samples, the outline taken in and the detail left out, the images exchanged. A pose that
+the images determine well stays; one that they do not wanders. The last sign lets the moving image stretch as well: one
+patient's bones do not, another patient's head must.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..geometry.transform import AffineTransform
 from .distance import mean_displacement_mm
-from .objective import Poses
-from .search import FINE, MIDDLE, Frame
+from .objective import INDEPENDENT, Poses
+from .optimise import AFFINE
+from .search import FINE, MIDDLE, WITH_OUTLINE, Frame
 
 SUBSETS = 6
 SUBSET_SAMPLES = 10_000
@@ -23,6 +25,10 @@ KICK_MM = 3.0
 
 FLOOR_MM = 0.3
 """What no sign sees: interpolation, distortion of the scanners, the skin that moves on the skull."""
+
+STRETCHED_SHARE = 0.5
+"""How much of the displacement by a stretch counts as error: a rigid fit to a stretched body errs by about half of it
+where the images pull, and by all of it nowhere."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,22 +43,25 @@ class ErrorEstimate:
 def estimate_error(frame: Frame, result: Poses) -> ErrorEstimate:
     """Measure the signs at `result` (one pose) and combine them.
 
-    The expected error is the root of the sum of squares of the signs and of `FLOOR_MM`; the bound is twice that and
-    at least the largest single sign and a half.
+    The expected error is the root of the sum of squares of `FLOOR_MM`, the three signs and the counted share of the
+    stretch; the bound is twice that, or one and a half times the largest of them.
     """
     transform = result.transform(0)
     signs = {
         "sample_spread_mm": _sample_spread(frame, result),
-        "resolution_shift_mm": _shift(frame, result, transform),
-        "inverse_shift_mm": inverse_shift(frame, transform),
+        "outline_shift_mm": _outline_shift(frame, result, transform),
+        "inverse_shift_mm": _inverse_shift(frame, transform),
     }
-    expected = float(np.sqrt(FLOOR_MM**2 + sum(s**2 for s in signs.values())))
-    return ErrorEstimate(expected, max(2 * expected, 1.5 * max(signs.values())), signs)
+    stretch_mm, gain = _stretch(frame, result)
+    parts = [FLOOR_MM, *signs.values(), STRETCHED_SHARE * stretch_mm]
+    expected = float(np.linalg.norm(parts))
+    measures = {**signs, "stretch_mm": stretch_mm, "stretch_gain_ratio": gain}
+    return ErrorEstimate(expected, max(2 * expected, 1.5 * max(parts)), measures)
 
 
 def _sample_spread(frame: Frame, result: Poses) -> float:
     """Mean distance from the result of poses found from disjoint samples, each started elsewhere."""
-    points = frame.fixed.jittered_points(SUBSETS * SUBSET_SAMPLES, frame.seed + 101)
+    points = replace(frame, seed=frame.seed + 101).points(replace(FINE, samples=SUBSETS * SUBSET_SAMPLES))
     generator = np.random.default_rng(frame.seed + 102)
     kicks = generator.normal(size=(SUBSETS, 6))
     kicks *= KICK_MM / np.linalg.norm(kicks, axis=1, keepdims=True)
@@ -68,15 +77,24 @@ def _sample_spread(frame: Frame, result: Poses) -> float:
     )
 
 
-def _shift(frame: Frame, result: Poses, transform: AffineTransform) -> float:
-    """How far the best pose at the middle resolution is from the result."""
+def _outline_shift(frame: Frame, result: Poses, transform: AffineTransform) -> float:
+    """How far the best pose is when the body's outline counts and fine detail does not."""
     found = frame.climb(MIDDLE, result).poses.transform(0)
     return mean_displacement_mm(transform, found, frame.body_points)
 
 
-def inverse_shift(frame: Frame, transform: AffineTransform) -> float:
+def _inverse_shift(frame: Frame, transform: AffineTransform) -> float:
     """How far the answer moves when the moving image is sampled on its own points and the fixed one interpolated."""
     swapped = Frame.of(frame.moving, frame.fixed, frame.min_inside, frame.seed + 201)
     start = Poses.of([transform.inverse()], swapped.centre_mm)
     found = swapped.climb(FINE, start).poses.transform(0)
     return mean_displacement_mm(transform, found.inverse(), frame.body_points)
+
+
+def _stretch(frame: Frame, result: Poses) -> tuple[float, float]:
+    """How far the body moves when the pose may stretch and shear, and by what share the similarity gains by it."""
+    rigid = frame.climb(WITH_OUTLINE, result)
+    stretched = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
+    moved_mm = mean_displacement_mm(rigid.poses.transform(0), stretched.poses.transform(0), frame.body_points)
+    before, after = (float(s.similarity[0]) - INDEPENDENT for s in (rigid, stretched))
+    return moved_mm, after / max(before, 1e-9) - 1
