@@ -8,7 +8,7 @@ from ..errors import DifferentPatientsError
 from .attenuation import Attenuation, attenuation_of
 from .frame_of_reference import shared_frame
 from .identity import Sameness, normalised_id, same_patient
-from .pairing import shows_same_region
+from .regions import compatible, regions_of
 from .serving import obstacle
 
 
@@ -34,7 +34,7 @@ def check_pair(
                 warnings.append(f"the {role} series is {verdict.state}: {verdict.evidence}")
     if fixed.series_instance_uid == moving.series_instance_uid:
         warnings.append("fixed and moving are the same series")
-    if not shows_same_region(fixed, moving):
+    if not compatible(regions_of(fixed.header), regions_of(moving.header)):
         warnings.append(
             f"the body parts differ: {fixed.header.body_part} (fixed) and {moving.header.body_part} (moving)"
         )

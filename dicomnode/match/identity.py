@@ -10,7 +10,6 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
-from itertools import combinations
 
 from storage.records import PatientIdentity
 
@@ -66,14 +65,6 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
         reason = "the patient IDs are equal, but neither birth date nor name is there to confirm them"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
     return IdentityVerdict(Sameness.MATCH, f"patient ID, issuer and {_and(agreeing)} agree", agreeing, disagreeing)
-
-
-def all_same_patient(identities: frozenset[PatientIdentity]) -> IdentityVerdict:
-    """The worst verdict among all pairs."""
-    order = list(Sameness)
-    people = sorted(identities, key=repr)
-    verdicts = [same_patient(a, b) for a, b in combinations(people, 2)] or [same_patient(people[0], people[0])]
-    return max(verdicts, key=lambda verdict: (order.index(verdict.sameness), verdict.reason))
 
 
 def patient_key(identity: PatientIdentity) -> str:

@@ -9,13 +9,12 @@ then the rule waits.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import reduce
 from zoneinfo import ZoneInfo
 
-from storage.records import FusionPlan, PatientIdentity, SeriesRecord
+from storage.records import FusionPlan, SeriesRecord
 
 from ..settings import RuleSettings
-from .identity import Sameness, all_same_patient
+from .identity import Sameness, same_patient
 from .moments import Moment, moment_of
 from .regions import compatible, regions_in, regions_of
 from .serving import obstacle
@@ -29,18 +28,25 @@ REACH = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Member:
+    """One series that can serve, with what decides whether it goes with another."""
+
+    series: SeriesRecord
+    moment: Moment | None
+    regions: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Examination:
     """The series of one modality in one study that can serve."""
 
     study_instance_uid: str
     modality: str
-    series: tuple[SeriesRecord, ...]
-    moment: Moment | None
+    members: tuple[Member, ...]
 
-    @property
-    def patients(self) -> frozenset[PatientIdentity]:
-        """Everybody whom the headers name; more than one is a doubt."""
-        return frozenset(series.patient for series in self.series)
+    def holds(self, series: SeriesRecord) -> bool:
+        """Whether `series` is one of its members."""
+        return any(one.series.series_instance_uid == series.series_instance_uid for one in self.members)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +86,12 @@ def fits_rule(series: SeriesRecord, rule: RuleSettings) -> str:
 
 def examinations(rule: RuleSettings, series: Sequence[SeriesRecord], zone: ZoneInfo) -> tuple[Examination, ...]:
     """What `series` has to offer to `rule`."""
-    found: dict[tuple[str, str], list[SeriesRecord]] = {}
-    for one in series:
+    found: dict[tuple[str, str], list[Member]] = {}
+    for one in sorted(series, key=lambda one: one.series_instance_uid):
         if not fits_rule(one, rule):
-            found.setdefault((one.study.study_instance_uid, one.header.modality), []).append(one)
-    return tuple(
-        Examination(
-            study, modality, tuple(sorted(members, key=lambda one: one.series_instance_uid)), _span(members, zone)
-        )
-        for (study, modality), members in sorted(found.items())
-    )
+            member = Member(one, moment_of(one, zone), regions_of(one.header))
+            found.setdefault((one.study.study_instance_uid, one.header.modality), []).append(member)
+    return tuple(Examination(study, modality, tuple(members)) for (study, modality), members in sorted(found.items()))
 
 
 def groups(rule: RuleSettings, offered: Sequence[Examination]) -> tuple[Group, ...]:
@@ -117,27 +119,29 @@ def near(series: SeriesRecord, others: Sequence[SeriesRecord], window: timedelta
     return linked + undated
 
 
-def why_apart(a: Examination, b: Examination, rule: RuleSettings) -> str:
-    """Why the two cannot be in one group of `rule`, or an empty text."""
-    if (identity := all_same_patient(a.patients | b.patients)).sameness is Sameness.DIFFERENT:
+def why_apart(a: Member, b: Member, rule: RuleSettings) -> str:
+    """Why the two cannot be in one plan of `rule`, or an empty text."""
+    identity = same_patient(a.series.patient, b.series.patient)
+    if identity.sameness is Sameness.DIFFERENT:
         return identity.reason
     if a.moment is None or b.moment is None:
-        if a.study_instance_uid != b.study_instance_uid:
+        if a.series.study.study_instance_uid != b.series.study.study_instance_uid:
             return "one of them has no date, and they are not of one study"
     elif a.moment.gap(b.moment) > timedelta(hours=rule.window_hours):
         hours = a.moment.gap(b.moment) / timedelta(hours=1)
-        return f"they were acquired {hours:.0f} h apart, the rule allows {rule.window_hours:g} h"
-    if not any(shows_same_region(one, other) for one in a.series for other in b.series):
-        return "they show different parts of the body"
-    return ""
+        return f"they were acquired {hours:.1f} h apart, the rule allows {rule.window_hours:g} h"
+    return "" if _share_region(a, b) else "they show different parts of the body"
 
 
-def shows_same_region(a: SeriesRecord, b: SeriesRecord) -> bool:
+def is_certain(a: Member, b: Member) -> bool:
+    """Whether the two certainly are of one patient."""
+    return same_patient(a.series.patient, b.series.patient).sameness is Sameness.MATCH
+
+
+def _share_region(a: Member, b: Member) -> bool:
     """By Body Part Examined, unless both are in one Frame of Reference, which says more."""
-    frame = a.header.frame_of_reference_uid
-    if frame and frame == b.header.frame_of_reference_uid:
-        return True
-    return compatible(regions_of(a.header), regions_of(b.header))
+    frame = a.series.header.frame_of_reference_uid
+    return (frame != "" and frame == b.series.header.frame_of_reference_uid) or compatible(a.regions, b.regions)
 
 
 def _asked_for(one: Examination, rule: RuleSettings, offered: Sequence[Examination]) -> list[Group]:
@@ -168,16 +172,26 @@ def _around(
 
 def _partners(one: Examination, modality: str, rule: RuleSettings, offered: Sequence[Examination]) -> list[Examination]:
     """Examinations of `modality` that can go with `one`, the best first."""
-    suitable = [
-        other for other in offered if other.modality == modality and other != one and not why_apart(one, other, rule)
+    ranked = [
+        (distance, other)
+        for other in offered
+        if other.modality == modality and other != one and (distance := _distance(one, other, rule)) is not None
     ]
-    return sorted(suitable, key=lambda other: _distance(one, other))
+    return [other for _, other in sorted(ranked, key=lambda entry: entry[0])]
 
 
-def _distance(a: Examination, b: Examination) -> tuple[bool, bool, timedelta, str]:
-    doubt = all_same_patient(a.patients | b.patients).sameness is not Sameness.MATCH
-    gap = a.moment.gap(b.moment) if a.moment and b.moment else timedelta.max
-    return doubt, a.study_instance_uid != b.study_instance_uid, gap, b.study_instance_uid
+def _distance(a: Examination, b: Examination, rule: RuleSettings) -> tuple[bool, bool, timedelta, str] | None:
+    """By their best pair of members, so that whatever comes later makes no pair of examinations worse."""
+    gaps = (
+        (not is_certain(one, other), one.moment.gap(other.moment) if one.moment and other.moment else timedelta.max)
+        for one in a.members
+        for other in b.members
+        if not why_apart(one, other, rule)
+    )
+    best = min(gaps, default=None)
+    if best is None:
+        return None
+    return best[0], a.study_instance_uid != b.study_instance_uid, best[1], b.study_instance_uid
 
 
 def _says_body_part(group: Group, rule: RuleSettings) -> bool:
@@ -185,19 +199,14 @@ def _says_body_part(group: Group, rule: RuleSettings) -> bool:
     if not rule.body_part:
         return True
     wanted = regions_in(rule.body_part)
-    return any(wanted & regions_of(series.header) for one in group.examinations for series in one.series)
+    return any(wanted & member.regions for one in group.examinations for member in one.members)
 
 
 def _in_order(group: Group) -> bool:
     """Where fixed and moving are of one modality, the newer one is fixed, so that a pair is not fused both ways."""
-    for one in group.moving:
-        if one.modality == group.fixed.modality and one.moment and group.fixed.moment:
-            mine, other = (group.fixed.moment, group.fixed.study_instance_uid), (one.moment, one.study_instance_uid)
-            if mine < other:
-                return False
-    return True
+    return all(_newest(one) <= _newest(group.fixed) for one in group.moving if one.modality == group.fixed.modality)
 
 
-def _span(members: Sequence[SeriesRecord], zone: ZoneInfo) -> Moment | None:
-    moments = [moment for one in members if (moment := moment_of(one, zone))]
-    return reduce(Moment.join, moments) if moments else None
+def _newest(one: Examination) -> tuple[bool, Moment | None, str]:
+    newest = max((member.moment for member in one.members if member.moment), default=None)
+    return newest is not None, newest, one.study_instance_uid

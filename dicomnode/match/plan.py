@@ -21,13 +21,15 @@ from .pairing import (
     Examination,
     Group,
     GroupName,
+    Member,
     examinations,
     fits_rule,
     groups,
+    is_certain,
     near,
-    shows_same_region,
     why_apart,
 )
+from .regions import regions_of
 from .selection import Instances, Selection, select
 
 
@@ -79,17 +81,19 @@ def match(
     zone = ZoneInfo(settings.node.time_zone)
     decisions: list[MatchDecision] = []
     wanted: set[GroupName] = set()
-    touched: dict[str, None] = {}
+    touched = dict.fromkeys(one.series_instance_uid for one in same if _competes(one, series))
     waiting: list[str] = []
     for rule in settings.rules:
         offered = examinations(rule, near(series, same, timedelta(hours=rule.window_hours), zone), zone)
         found = groups(rule, offered)
         wanted.update(group.name for group in found)
-        mine = [group for group in found if any(_holds(one, series) for one in group.examinations)]
+        mine = [group for group in found if any(one.holds(series) for one in group.examinations)]
         if not mine:
-            waiting.append(f"rule {rule.name!r}: {_why_waiting(series, rule, offered)}")
+            waiting.append(f"rule {rule.name!r}: {_why_waiting(series, rule, offered, zone)}")
         for group in mine:
-            touched.update(dict.fromkeys(one.series_instance_uid for exam in group.examinations for one in exam.series))
+            touched.update(
+                dict.fromkeys(one.series.series_instance_uid for exam in group.examinations for one in exam.members)
+            )
             decisions.append(_decide(group, rule, instances, settings, zone))
     return Matching(tuple(decisions), frozenset(wanted), tuple(touched), tuple(waiting))
 
@@ -97,8 +101,8 @@ def match(
 def _decide(
     group: Group, rule: RuleSettings, instances: Instances, settings: Settings, zone: ZoneInfo
 ) -> MatchDecision:
-    fixed = _choose_fixed(group, instances)
-    moving = tuple(_choose_moving(one, fixed.series, instances) for one in group.moving)
+    fixed = _choose_fixed(group, rule, instances)
+    moving = tuple(_choose_moving(exam, fixed, group, rule, instances) for exam in group.moving)
     frames = [shared_frame(fixed.series, one.series, zone) for one in moving]
     identities = [_identity(fixed.series, one.series) for one in moving]
     file_in, filing_reason = _file_in([fixed, *moving], settings.matching.file_in, zone)
@@ -126,20 +130,28 @@ def _decide(
     return MatchDecision(plan, CaseState.QUEUED, f"matched by rule {rule.name!r}", patient_key(fixed.series.patient))
 
 
-def _choose_fixed(group: Group, instances: Instances) -> Selection:
-    """The best of those that show what every moving examination shows."""
+def _choose_fixed(group: Group, rule: RuleSettings, instances: Instances) -> Selection:
+    """The best of those that go with every moving examination, certainly of one patient where there are such."""
+    members = group.fixed.members
     fitting = [
         one
-        for one in group.fixed.series
-        if all(any(shows_same_region(one, other) for other in exam.series) for exam in group.moving)
+        for one in members
+        if all(any(not why_apart(one, other, rule) for other in exam.members) for exam in group.moving)
+    ] or members
+    certain = [
+        one for one in fitting if all(any(is_certain(one, other) for other in exam.members) for exam in group.moving)
     ]
-    return select(fitting or group.fixed.series, instances)
+    return select([one.series for one in certain or fitting], instances)
 
 
-def _choose_moving(exam: Examination, fixed: SeriesRecord, instances: Instances) -> Selection:
-    """The best of those that certainly are of the fixed series' patient, if any, and show the same region."""
-    certain = [one for one in exam.series if _identity(fixed, one)[0]] or list(exam.series)
-    return select([one for one in certain if shows_same_region(fixed, one)] or certain, instances)
+def _choose_moving(
+    exam: Examination, fixed: Selection, group: Group, rule: RuleSettings, instances: Instances
+) -> Selection:
+    """The best of those that go with the fixed series, certainly of its patient where there are such."""
+    chosen = next(one for one in group.fixed.members if one.series is fixed.series)
+    fitting = [one for one in exam.members if not why_apart(chosen, one, rule)] or exam.members
+    certain = [one for one in fitting if is_certain(chosen, one)]
+    return select([one.series for one in certain or fitting], instances)
 
 
 def _choice(selection: Selection, more_reasons: Sequence[str] = ()) -> SeriesChoice:
@@ -179,24 +191,29 @@ def _apart(fixed: SeriesRecord, moving: SeriesRecord, zone: ZoneInfo) -> str:
     return f"acquired at least {mine.gap(other).total_seconds() / 3600:.1f} h from the fixed series"
 
 
-def _why_waiting(series: SeriesRecord, rule: RuleSettings, offered: Sequence[Examination]) -> str:
+def _why_waiting(series: SeriesRecord, rule: RuleSettings, offered: Sequence[Examination], zone: ZoneInfo) -> str:
     if reason := fits_rule(series, rule):
         return reason
-    own = next((one for one in offered if _holds(one, series)), None)
-    needed = [modality for modality in dict.fromkeys((rule.fixed, *rule.moving)) if modality != series.header.modality]
+    own = Member(series, moment_of(series, zone), regions_of(series.header))
     reasons = []
-    for modality in needed if own else ():
-        others = [one for one in offered if one.modality == modality]
-        apart = [why_apart(own, one, rule) for one in others] if own else []
+    for modality in dict.fromkeys((rule.fixed, *rule.moving)):
+        if modality == series.header.modality:
+            continue
+        others = [member for exam in offered if exam.modality == modality for member in exam.members]
+        apart = [why_apart(own, other, rule) for other in others]
         if not others:
-            reasons.append(f"no {modality} series of this patient is here within {rule.window_hours:g} h")
+            reasons.append(f"no {modality} series of this patient is here near its time")
         elif all(apart):
             reasons.append(f"no {modality} series goes with it: {apart[0]}")
     return "; ".join(reasons) or "it waits for a partner that fits in time, region and modality"
 
 
-def _holds(exam: Examination, series: SeriesRecord) -> bool:
-    return any(one.series_instance_uid == series.series_instance_uid for one in exam.series)
+def _competes(one: SeriesRecord, series: SeriesRecord) -> bool:
+    """Whether the two are of one examination, of which the newcomer may change what it goes with."""
+    return (
+        one.study.study_instance_uid == series.study.study_instance_uid
+        and one.header.modality == series.header.modality
+    )
 
 
 def _identity(fixed: SeriesRecord, moving: SeriesRecord) -> tuple[bool, str]:

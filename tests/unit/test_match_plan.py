@@ -106,7 +106,7 @@ def test_the_window_is_on_the_time_of_acquisition() -> None:
     near, far = mr(acquired_at=MONDAY + timedelta(hours=24)), mr(acquired_at=MONDAY + timedelta(hours=24, minutes=1))
     assert len(decide(node(rule), near, ct())) == 1
     assert decide(node(rule), far, ct()) == ()
-    assert "24 h apart, the rule allows 24 h" in explain(far.record, [ct().record], node(rule))[0]
+    assert "24.0 h apart, the rule allows 24 h" in explain(far.record, [ct().record], node(rule))[0]
 
 
 def test_without_an_acquisition_time_series_and_study_dates_serve() -> None:
