@@ -9,6 +9,7 @@ it came, so that matching may be repeated at any time and gives the same plans.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
 from storage.records import CaseState, FusionPlan, SeriesChoice, SeriesRecord
@@ -78,7 +79,7 @@ def match(
     same = [
         one for one in everyone.values() if same_patient(one.patient, series.patient).sameness is not Sameness.DIFFERENT
     ]
-    zone = ZoneInfo(settings.node.time_zone)
+    zone, held = ZoneInfo(settings.node.time_zone), cache(instances)
     decisions: list[MatchDecision] = []
     wanted: set[GroupName] = set()
     touched = dict.fromkeys(one.series_instance_uid for one in same if _competes(one, series))
@@ -94,7 +95,7 @@ def match(
             touched.update(
                 dict.fromkeys(one.series.series_instance_uid for exam in group.examinations for one in exam.members)
             )
-            decisions.append(_decide(group, rule, instances, settings, zone))
+            decisions.append(_decide(group, rule, held, settings, zone))
     return Matching(tuple(decisions), frozenset(wanted), tuple(touched), tuple(waiting))
 
 
