@@ -60,7 +60,7 @@ class LocalEngine:
                 process.wait()
 
     def _spawn(self, number: int) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", "dicomnode", "work", "--name", f"local-{number}", "--with-parent"]
+        command = [sys.executable, "-m", "dicomnode", "work", "--name", f"local-{number}", "--parent", str(os.getpid())]
         if self._config is not None:
             command += ["--config", str(self._config)]
         # With more threads than cores the engines run many times slower, so the workers share the cores.

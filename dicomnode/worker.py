@@ -24,6 +24,7 @@ from . import pipeline
 from .encode import EncodedSeries, Equipment, file_bytes
 from .errors import LoadError, NodeError
 from .load import LoadedSeries, load_series
+from .observe.logs import account
 from .send.deliveries import deliveries_of
 from .settings import OWN_MANUFACTURER, OWN_MODEL_NAME, Settings
 
@@ -69,6 +70,10 @@ class Worker:
         return True
 
     def _run(self, claim: Claim) -> None:
+        if claim.case.attempts > self._settings.workers.max_attempts:
+            error = NodeError(f"given up after {claim.case.attempts - 1} attempts that ended with their worker")
+            self._fail(claim, error, retry_helps=False)
+            return
         try:
             result = claim.case.result or self._carry_out(claim)
             self._record(claim, result)
@@ -77,7 +82,7 @@ class Worker:
         except (LoadError, FusionError) as error:
             self._fail(claim, error, retry_helps=False)
         except Exception as error:  # the worker outlives whatever a case does
-            log.exception("the case failed", action="case_error")
+            log.error("the case ended in an error", action="case_error", **account(error))
             self._fail(claim, error, retry_helps=not isinstance(error, NodeError) or error.retry_helps)
 
     def _carry_out(self, claim: Claim) -> CaseResult:
@@ -135,15 +140,9 @@ class Worker:
     def _record(self, claim: Claim, result: CaseResult) -> None:
         state = STATE_OF_VERDICT[result.verdict]
         first_reasons = "; ".join(str(report["reasons"][0]) for report in result.reports if report["reasons"])
-        deliveries = deliveries_of(claim.case.plan, result, self._settings) if state is not CaseState.REVIEW else ()
+        held = state is CaseState.REVIEW and self._settings.workers.review == "hold"
+        deliveries = () if held else deliveries_of(claim.case.plan, result, self._settings)
         self._cases.record_result(claim, result, state, f"verdict {result.verdict}: {first_reasons}", deliveries)
-        if state is CaseState.REVIEW and self._settings.workers.review == "send_flagged":
-            self._cases.approve(
-                claim.case.case_id,
-                deliveries_of(claim.case.plan, result, self._settings),
-                actor="settings",
-                cause="workers.review is send_flagged: sent with the verdict in the description",
-            )
 
     def _fail(self, claim: Claim, error: Exception, *, retry_helps: bool) -> None:
         workers = self._settings.workers

@@ -61,19 +61,20 @@ def serve(config: Config = None) -> None:
 
 def work(
     name: Annotated[str, typer.Option("--name", help="How the ledger calls this worker.")] = "",
-    with_parent: Annotated[bool, typer.Option("--with-parent", hidden=True)] = False,
+    parent: Annotated[int | None, typer.Option("--parent", hidden=True)] = None,
     config: Config = None,
 ) -> None:
     """One more worker: claims cases from the ledger and carries them out."""
+    settings = settings_from(config)
+    configure_logs(settings.log.level, json_lines=settings.log.json_lines)
+    stop = _stop_on_signals()
+    if parent is not None:  # before the imports that take seconds, for the node may die meanwhile
+        _stop_with(parent, stop)
+
     from fusion.device import choose_device, make_deterministic
 
     from ..worker import Worker
 
-    settings = settings_from(config)
-    configure_logs(settings.log.level, json_lines=settings.log.json_lines)
-    stop = _stop_on_signals()
-    if with_parent:
-        _stop_with_parent(stop)
     make_deterministic()
     device = str(choose_device(settings.workers.device))
     worker_name = f"{name or 'worker'}-{os.uname().nodename}-{os.getpid()}"
@@ -90,9 +91,8 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _stop_with_parent(stop: threading.Event) -> None:
+def _stop_with(parent: int, stop: threading.Event) -> None:
     """End when the node that started us is gone, however it went."""
-    parent = os.getppid()
 
     def watch() -> None:
         while not stop.wait(PARENT_CHECK_S):

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from storage.cases import Cases
 from storage.catalogue import Catalogue
 from storage.errors import StorageError
 from storage.migrate import current_revision, downgrade, head_revision, upgrade
@@ -19,6 +20,9 @@ from ..errors import NodeError
 from ..network.echo import echo
 from ..settings import PeerSettings, RecipeSettings, Settings
 from .terminal import Config, Json, out, settings_from, write_json
+
+ORPHAN_AGE_S = 3600.0
+"""An object is written before its record: what is young may still get one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,15 @@ def doctor(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every object and check its digest; takes long.")
     ] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Remove what no record names and is older than an hour.")
+    ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Check settings, ledger, object store, disk and peers; exit code 1 when something is wrong."""
     settings = settings_from(config)
-    findings = list(examine(settings, verify=verify))
+    findings = list(examine(settings, verify=verify, sweep=sweep))
     if json:
         write_json({"good": all(f.good for f in findings), "findings": [asdict(f) for f in findings]})
     else:
@@ -51,7 +58,7 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(settings: Settings, *, verify: bool) -> Iterator[Finding]:
+def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Finding]:
     """Every check, in the order in which a node depends on them."""
     yield _finding(
         "settings", lambda: f"{len(settings.rules)} rules, {len(settings.recipes)} recipes, {len(settings.peers)} peers"
@@ -67,6 +74,8 @@ def examine(settings: Settings, *, verify: bool) -> Iterator[Finding]:
     yield _finding("ledger", lambda: _ledger(database))
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
     yield _finding("objects", lambda: _objects(store, verify=verify))
+    if sweep:
+        yield _finding("sweep", partial(_swept, store, Catalogue(database), Cases(database)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(database)))
     own = PeerSettings(ae_title=settings.node.ae_title, host=settings.node.host, port=settings.node.port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
@@ -140,6 +149,11 @@ def _objects(store: ObjectStore, *, verify: bool) -> str:
     if damaged:
         raise NodeError(f"{len(damaged)} of {len(digests)} objects are damaged: {', '.join(damaged[:5])}; restore them")
     return f"{len(digests)} objects, every digest holds"
+
+
+def _swept(store: ObjectStore, catalogue: Catalogue, cases: Cases) -> str:
+    removed = store.sweep(lambda digest: catalogue.holds(digest) or cases.holds(digest), ORPHAN_AGE_S)
+    return f"{removed} files that no record names were removed"
 
 
 def _set_aside(catalogue: Catalogue) -> str:
