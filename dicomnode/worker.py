@@ -81,8 +81,10 @@ class Worker:
             log.warning("another worker took the case over", action="case_fenced")
         except (LoadError, FusionError) as error:
             self._fail(claim, error, retry_helps=False)
-        except Exception as error:  # the worker outlives whatever a case does
-            log.error("the case ended in an error", action="case_error", **account(error))
+        except Exception as error:  # noqa: BLE001 - the worker outlives whatever a case does
+            log.error(  # noqa: TRY400 - a traceback with locals would print headers
+                "the case ended in an error", action="case_error", **account(error)
+            )
             self._fail(claim, error, retry_helps=not isinstance(error, NodeError) or error.retry_helps)
 
     def _carry_out(self, claim: Claim) -> CaseResult:
