@@ -34,8 +34,6 @@ READ_FAILURES = (
 )
 """What pydicom raises on bytes that are no whole data set; it has no common class for it."""
 
-CONVERTED_GROUPS = ("UnassignedPerFrameConvertedAttributesSequence", "UnassignedSharedConvertedAttributesSequence")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameHeader:
@@ -64,7 +62,7 @@ class FrameHeader:
 
 def _within_groups(groups: Dataset, keyword: str) -> Any:
     for group in groups:
-        if group.VR != "SQ" or not group.value:
+        if group.VR != "SQ" or group.tag.is_private or not group.value:
             continue
         value = filled(group.value[0], keyword)
         if value is not None:

@@ -88,9 +88,10 @@ def _require_corrections(header: FrameHeader) -> None:
         raise NoSuvError("the images are not corrected for attenuation")
     if not decay:
         raise NoSuvError("the images are not corrected for decay")
-    if _explicit_reference(header) is None and _decay_correction(header) not in ("START", "ADMIN"):
-        named = _decay_correction(header) or "empty"
-        raise NoSuvError(f"Decay Correction is {named}, neither START nor ADMIN")
+    correction = _decay_correction(header)
+    stated = not correction and _explicit_reference(header) is not None
+    if correction not in ("START", "ADMIN") and not stated:
+        raise NoSuvError(f"Decay Correction is {correction or 'empty'}, neither START nor ADMIN")
 
 
 def _decay_correction(header: FrameHeader) -> str:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from fusion.volume import Unit
 
-from .headers import FrameHeader, texts
+from .headers import FrameHeader, filled, texts
+from .real_world import mapping_of
 from .suv import suv_of
 
 SUV_TYPES = {
@@ -19,6 +20,10 @@ SUV_TYPES = {
 """SUV Type (0054,1006) with Units GML; absent means body weight (PS3.3 C.8.9.1.1.3)."""
 
 PET_UNITS = {"BQML": Unit.BQ_ML, "CNTS": Unit.COUNTS, "PROPCNTS": Unit.PROPORTIONAL_COUNTS}
+MAPPED_UNITS = {unit: named for named, unit in PET_UNITS.items()}
+SUV_UNITS: dict[str, Unit] = {"CM2ML": Unit.SUV_BSA} | {
+    unit.value: unit for unit in (Unit.SUV_BW, Unit.SUV_LBM, Unit.SUV_IBW, Unit.SUV_BSA)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +48,42 @@ def quantity_of(modality: str, headers: Sequence[FrameHeader]) -> Quantity:
 
 def _ct(header: FrameHeader) -> Quantity:
     kind = " ".join(texts(header.get("RescaleType")))
-    if kind in ("", "HU", "US"):
-        return Quantity(Unit.HU)
-    return Quantity(Unit.ARBITRARY, notes=(f"Rescale Type is {kind}: the values are no Hounsfield units.",))
+    if kind not in ("", "HU", "US"):
+        return Quantity(Unit.ARBITRARY, notes=(f"Rescale Type is {kind}: the values are no Hounsfield units.",))
+    if header.number("RescaleIntercept") is None and filled(header.dataset, "ModalityLUTSequence") is None:
+        return Quantity(Unit.ARBITRARY, notes=("There is no rescale: the values are no Hounsfield units.",))
+    return Quantity(Unit.HU)
 
 
 def _nuclear_medicine(header: FrameHeader) -> Quantity:
     if texts(header.get("Units")) == ("BQML",):
         return Quantity(Unit.BQ_ML)
-    return Quantity(Unit.COUNTS)
+    mapping = mapping_of(header)
+    return Quantity(Unit.COUNTS if mapping is None else mapping.unit)
 
 
 def _pet(headers: Sequence[FrameHeader]) -> Quantity:
-    named = {" ".join(texts(header.get("Units"))) for header in headers}
-    if len(named) > 1:
+    units = {_pet_units(header) for header in headers}
+    if len(units) > 1:
         return Quantity(Unit.ARBITRARY, notes=("The slices have different Units; the values were left unchanged.",))
-    units = named.pop()
-    if units == "GML":
+    named = units.pop()
+    if named == "GML":
         return _already_suv(headers[0])
-    if units == "CM2ML":
-        return Quantity(Unit.SUV_BSA)
-    if units in ("BQML", "CNTS"):
-        outcome = suv_of(units, headers)
-        if outcome.factor is not None:
-            return Quantity(Unit.SUV_BW, outcome.factor, outcome.notes)
-        return Quantity(PET_UNITS[units], notes=(f"No SUV: {outcome.reason}; the values were left in {units}.",))
-    unit = PET_UNITS.get(units, Unit.ARBITRARY)
-    return Quantity(unit, notes=(f"No SUV: Units is {units or 'empty'}; the values were left unchanged.",))
+    if named in ("BQML", "CNTS"):
+        suv = suv_of(named, headers)
+        if suv.factor is not None:
+            return Quantity(Unit.SUV_BW, suv.factor, suv.notes)
+        return Quantity(PET_UNITS[named], notes=(f"No SUV: {suv.reason}; the values were left in {named}.",))
+    if named in SUV_UNITS:
+        return Quantity(SUV_UNITS[named])
+    unit = PET_UNITS.get(named, Unit.ARBITRARY)
+    return Quantity(unit, notes=(f"No SUV: Units is {named or 'empty'}; the values were left unchanged.",))
+
+
+def _pet_units(header: FrameHeader) -> str:
+    """Units (0054,1001), or the same said by a real world mapping in newer objects."""
+    mapping = mapping_of(header)
+    return " ".join(texts(header.get("Units"))) if mapping is None else MAPPED_UNITS.get(mapping.unit, mapping.unit)
 
 
 def _already_suv(header: FrameHeader) -> Quantity:

@@ -9,6 +9,7 @@ from pydicom import Dataset
 from pydicom.pixels.processing import apply_modality_lut
 
 from .headers import FrameHeader, as_number, filled
+from .real_world import mapping_of
 
 LOWEST_HU = -1500.0
 """CT numbers below this mean "outside of the scan circle" whether declared as padding or not: air is -1000."""
@@ -30,7 +31,10 @@ class Rescale:
 
 
 def rescale_of(header: FrameHeader) -> Rescale:
-    """The frame's own rescale, the shared one, or the Modality LUT (PS3.3 C.11.1, C.7.6.16.2.9)."""
+    """The frame's mapping to its quantity: real world, own or shared rescale, or Modality LUT (PS3.3 C.11.1)."""
+    real_world = mapping_of(header)
+    if real_world is not None:
+        return Rescale(real_world.slope, real_world.intercept)
     slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
     if slope is None and intercept is None and filled(header.dataset, "ModalityLUTSequence") is not None:
         return Rescale(lut=header.dataset)
