@@ -3,6 +3,7 @@
 Exit codes: 0 done or accepted, 3 a verdict other than accept, 2 wrong usage or settings, 1 failure.
 """
 
+import logging
 import sys
 from importlib.metadata import packages_distributions
 
@@ -12,6 +13,7 @@ from storage.errors import StorageError
 
 from .commands import conformance, files, ledger, node, peers, upkeep
 from .errors import NodeError, SettingsError
+from .observe.logs import configure_logs
 
 app = typer.Typer(
     name="dicomnode",
@@ -40,6 +42,7 @@ def main() -> None:
     """Run the command line; every error of ours is a sentence on stderr and an exit code."""
     try:
         refuse_foreign_packages()
+        quieten()
         app()
     except SettingsError as error:
         _leave(error, 2)
@@ -57,6 +60,12 @@ def refuse_foreign_packages() -> None:
                 f"the package {name!r} is also installed by {', '.join(sorted(foreign))}; "
                 "uninstall that, or give the node an environment of its own"
             )
+
+
+def quieten() -> None:
+    """Our own sentences say what went wrong; `serve` and `work` set up their logs by the settings."""
+    configure_logs("warning")
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
 
 
 def _leave(error: Exception, code: int) -> None:

@@ -1,13 +1,17 @@
 """Bring a database to the shape that this version knows: Alembic run from the program, no ini file."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection
 
+from .errors import UnknownRecordError
 from .session import Database
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -17,14 +21,14 @@ ADVISORY_LOCK = 0x6675_7369_6F6E
 
 
 def upgrade(database: Database, revision: str = "head") -> None:
-    """Go forward to `revision` in one transaction; nothing happens when it is there."""
-    with database.connection() as connection:
+    """Go forward to `revision` in one transaction; nothing happens when it is there. Raises `UnknownRecordError`."""
+    with _known(revision), database.connection() as connection:
         command.upgrade(_configuration(_alone(connection)), revision)
 
 
 def downgrade(database: Database, revision: str) -> None:
-    """Go back to `revision`, or to "base": an empty database."""
-    with database.connection() as connection:
+    """Go back to `revision`, or to "base": an empty database. Raises `UnknownRecordError`."""
+    with _known(revision), database.connection() as connection:
         command.downgrade(_configuration(_alone(connection)), revision)
 
 
@@ -40,6 +44,14 @@ def head_revision() -> str:
     if head is None:
         raise RuntimeError(f"no migrations are packaged below {MIGRATIONS}")
     return head
+
+
+@contextmanager
+def _known(revision: str) -> Iterator[None]:
+    try:
+        yield
+    except CommandError as error:
+        raise UnknownRecordError(f"there is no way to revision {revision!r}; the newest is {head_revision()}") from error
 
 
 def _alone(connection: Connection) -> Connection:

@@ -52,6 +52,7 @@ def register_files(
 ) -> dict[str, Any]:
     """Register two inputs and write the transform file; the keys of `register --json`."""
     used = str(choose_device(device))
+    choose("registrar", REGISTRARS, registrar, {})  # a misspelt name shows before the files are read
     progress("load")
     fixed_volume, moving_volume = (load_input(path).volume.to(used) for path in (fixed, moving))
     recipe = Recipe("command line", registrar=registrar)

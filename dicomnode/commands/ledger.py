@@ -20,11 +20,10 @@ from storage.records import (
     SeriesChoice,
     SeriesRecord,
 )
-from storage.session import Database
 
 from ..send.deliveries import deliveries_of
 from ..settings import Settings
-from .terminal import Config, Json, out, settings_from, write_json
+from .terminal import Config, Json, ledger_of, out, settings_from, write_json
 
 cases_app = typer.Typer(help="The cases: list, show, approve, reject, retry, withdraw.", invoke_without_command=True)
 
@@ -49,7 +48,7 @@ def list_cases(
     json: Json = False,
 ) -> None:
     """The newest cases."""
-    database = Database(settings_from(config).database_url)
+    database = ledger_of(settings_from(config))
     records = Cases(database).list(limit, tuple(state or ()))
     outbox = Outbox(database)
     if json:
@@ -73,7 +72,7 @@ def list_cases(
 @cases_app.command("show")
 def show(case_id: CaseId, config: Config = None, json: Json = False) -> None:
     """One case with its plan, every reason, its verdict, its deliveries and its history."""
-    database = Database(settings_from(config).database_url)
+    database = ledger_of(settings_from(config))
     store = Cases(database)
     record = store.get(case_id)
     deliveries, events = Outbox(database).of_case(record.case_id), store.events(record.case_id)
@@ -109,7 +108,7 @@ def show(case_id: CaseId, config: Config = None, json: Json = False) -> None:
 def approve(case_id: CaseId, reason: Reason, actor: Actor = "", config: Config = None, json: Json = False) -> None:
     """Send a case that waits for review, as a named person."""
     settings = settings_from(config)
-    store = Cases(Database(settings.database_url))
+    store = Cases(ledger_of(settings))
     record = store.get(case_id)
     deliveries = deliveries_of(record.plan, record.result, settings) if record.result else ()
     _tell(store.approve(record.case_id, deliveries, actor or getpass.getuser(), reason), json=json)
@@ -144,7 +143,7 @@ def withdraw(case_id: CaseId, reason: Reason, actor: Actor = "", config: Config 
 
 def series(limit: Limit = 50, config: Config = None, json: Json = False) -> None:
     """The newest series that the node holds."""
-    records = Catalogue(Database(settings_from(config).database_url)).list_series(limit)
+    records = Catalogue(ledger_of(settings_from(config))).list_series(limit)
     if json:
         write_json({"series": [series_values(record) for record in records]})
         return
@@ -291,7 +290,7 @@ def _millimetres(value: float | None) -> str:
 
 
 def _cases(settings: Settings) -> Cases:
-    return Cases(Database(settings.database_url))
+    return Cases(ledger_of(settings))
 
 
 def _tell(record: CaseRecord, *, json: bool) -> None:

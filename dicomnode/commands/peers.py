@@ -36,7 +36,7 @@ def send(
     files = files_below(paths)
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     started = time.perf_counter()
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("sending", total=len(files))
         report = send_files(
             peer_of(settings, to),
@@ -68,13 +68,15 @@ def echo(peer: Peer, calling: Calling = "", config: Config = None, json: Json = 
 
 def find(
     peer: Peer,
-    keys: Annotated[list[str] | None, typer.Option("--key", "-k", help="Keyword=value; a keyword alone asks for it.")],
+    keys: Annotated[
+        list[str] | None, typer.Option("--key", "-k", help="Keyword=value; a keyword alone asks for it.")
+    ] = None,
     level: Annotated[str, typer.Option("--level", help="PATIENT, STUDY, SERIES or IMAGE.")] = "STUDY",
     calling: Calling = "",
     config: Config = None,
     json: Json = False,
 ) -> None:
-    """Ask a peer what it holds (C-FIND, Study Root)."""
+    """Ask a peer what it holds (C-FIND, Study Root; Patient Root at the level PATIENT)."""
     settings = settings_from(config)
     wanted = dict(key.partition("=")[::2] for key in keys or ())
     answers = c_find(peer_of(settings, peer), calling or settings.node.ae_title, level, wanted)

@@ -14,6 +14,9 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from storage.session import Database
+
+from ..errors import NodeError
 from ..settings import Settings, load_settings
 
 Config = Annotated[
@@ -28,6 +31,14 @@ err = Console(stderr=True)
 def settings_from(config: Path | None) -> Settings:
     """The settings of a command: the file, the environment, the defaults."""
     return load_settings(config)
+
+
+def ledger_of(settings: Settings) -> Database:
+    """The ledger of a node that has run; asking about one that is not there must not make it."""
+    own = settings.storage.path / "ledger.sqlite"
+    if not settings.database.url and not own.exists():
+        raise NodeError(f"there is no ledger at {own}; is --config right? `dicomnode serve` and `migrate` make one")
+    return Database(settings.database_url)
 
 
 def write_json(values: Mapping[str, Any]) -> None:
@@ -45,6 +56,6 @@ def warn(sentence: str) -> None:
 def steps() -> Iterator[Callable[[str], None]]:
     """A spinner with the step under way, on stderr."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=err, transient=True) as progress:
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("starting", total=None)
         yield lambda step: progress.update(task, description=step)

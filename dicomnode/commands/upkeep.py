@@ -16,10 +16,10 @@ from storage.migrate import current_revision, downgrade, head_revision, upgrade
 from storage.objects import ObjectStore
 from storage.session import Database
 
-from ..errors import NodeError
+from ..errors import NodeError, SettingsError
 from ..network.echo import echo
 from ..settings import PeerSettings, RecipeSettings, Settings
-from .terminal import Config, Json, out, settings_from, write_json
+from .terminal import Config, Json, ledger_of, out, settings_from, write_json
 
 ORPHAN_AGE_S = 3600.0
 """An object is written before its record: what is young may still get one."""
@@ -70,13 +70,12 @@ def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Findin
         )
         return
     yield _disk(settings)
-    database = Database(settings.database_url)
-    yield _finding("ledger", lambda: _ledger(database))
+    yield _finding("ledger", lambda: _ledger(ledger_of(settings)))
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
     yield _finding("objects", lambda: _objects(store, verify=verify))
     if sweep:
         yield _finding("sweep", partial(_swept, store, Catalogue(database), Cases(database)))
-    yield _finding("set aside", lambda: _set_aside(Catalogue(database)))
+    yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
     own = PeerSettings(ae_title=settings.node.ae_title, host=settings.node.host, port=settings.node.port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
     for name, peer in settings.peers.items():
@@ -90,6 +89,8 @@ def migrate(
     json: Json = False,
 ) -> None:
     """Bring the ledger to a revision."""
+    if down and to == "head":
+        raise SettingsError("say with --to how far down: a revision, or `base` for an empty ledger")
     settings = settings_from(config)
     settings.storage.path.mkdir(parents=True, exist_ok=True)
     database = Database(settings.database_url)
@@ -137,7 +138,7 @@ def _disk(settings: Settings) -> Finding:
 def _ledger(database: Database) -> str:
     revision, head = current_revision(database), head_revision()
     if revision != head:
-        raise NodeError(f"the ledger is at revision {revision}, this version needs {head}: run `dicomnode migrate`")
+        raise NodeError(f"the ledger is at revision {revision or 'none'}, this version needs {head}: run `dicomnode migrate`")
     return f"revision {revision}"
 
 
