@@ -68,7 +68,7 @@ class Scheduler:
     def _round(self) -> None:
         try:
             self.run_once(datetime.now(UTC))
-        except Exception as error:  # noqa: BLE001 - the timer must live on; what is due stays due
+        except Exception as error:  # the timer must live on; what is due stays due
             log.exception("the ledger could not be looked at", action="scheduler_failed", error=str(error))
 
     def _guarded(self, step: Any, series: SeriesRecord, now: datetime) -> None:
@@ -79,7 +79,7 @@ class Scheduler:
             return
         try:
             step(series, now)
-        except Exception as error:  # noqa: BLE001 - see above: one bad series must not stop the others
+        except Exception as error:  # one bad series must not stop the others
             self._not_before[uid] = (series.last_received_at, now + RETRY_AFTER)
             log.exception(
                 "a series could not be judged and will be tried again",
@@ -126,6 +126,7 @@ class Scheduler:
                 reasons=list(matching.waiting),
             )
         self._catalogue.mark_matched(uid)
+        self._not_before.pop(uid, None)
 
     def _let_give_way(self, matching: Matching) -> None:
         """Replace the cases of groups that have a newer plan now, and of groups that nothing asks for any more."""

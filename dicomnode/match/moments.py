@@ -26,10 +26,6 @@ class Moment:
         """The smallest distance of the two."""
         return max(self.earliest - other.latest, other.earliest - self.latest, timedelta(0))
 
-    def join(self, other: "Moment") -> "Moment":
-        """From the earlier beginning to the later end."""
-        return Moment(min(self.earliest, other.earliest), max(self.latest, other.latest))
-
 
 def moment_of(series: SeriesRecord, zone: ZoneInfo) -> Moment | None:
     """When `series` was acquired: acquisition, else series, else study date and time; `None` when nothing is said.

@@ -96,8 +96,7 @@ def examinations(rule: RuleSettings, series: Sequence[SeriesRecord], zone: ZoneI
 
 def groups(rule: RuleSettings, offered: Sequence[Examination]) -> tuple[Group, ...]:
     """Every whole group that some examination asks for."""
-    asking = [one for one in offered if one.modality in {rule.fixed, *rule.moving}]
-    by_name = {group.name: group for one in asking for group in _asked_for(one, rule, asking)}
+    by_name = {group.name: group for one in offered for group in _asked_for(one, rule, offered)}
     return tuple(group for _, group in sorted(by_name.items()))
 
 
