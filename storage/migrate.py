@@ -51,7 +51,9 @@ def _known(revision: str) -> Iterator[None]:
     try:
         yield
     except CommandError as error:
-        raise UnknownRecordError(f"there is no way to revision {revision!r}; the newest is {head_revision()}") from error
+        raise UnknownRecordError(
+            f"there is no way to revision {revision!r}; the newest is {head_revision()}"
+        ) from error
 
 
 def _alone(connection: Connection) -> Connection:

@@ -74,7 +74,7 @@ def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Findin
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
     yield _finding("objects", lambda: _objects(store, verify=verify))
     if sweep:
-        yield _finding("sweep", partial(_swept, store, Catalogue(database), Cases(database)))
+        yield _finding("sweep", lambda: _swept(store, ledger_of(settings)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
     own = PeerSettings(ae_title=settings.node.ae_title, host=settings.node.host, port=settings.node.port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
@@ -138,7 +138,9 @@ def _disk(settings: Settings) -> Finding:
 def _ledger(database: Database) -> str:
     revision, head = current_revision(database), head_revision()
     if revision != head:
-        raise NodeError(f"the ledger is at revision {revision or 'none'}, this version needs {head}: run `dicomnode migrate`")
+        raise NodeError(
+            f"the ledger is at revision {revision or 'none'}, this version needs {head}: run `dicomnode migrate`"
+        )
     return f"revision {revision}"
 
 
@@ -152,7 +154,8 @@ def _objects(store: ObjectStore, *, verify: bool) -> str:
     return f"{len(digests)} objects, every digest holds"
 
 
-def _swept(store: ObjectStore, catalogue: Catalogue, cases: Cases) -> str:
+def _swept(store: ObjectStore, database: Database) -> str:
+    catalogue, cases = Catalogue(database), Cases(database)
     removed = store.sweep(lambda digest: catalogue.holds(digest) or cases.holds(digest), ORPHAN_AGE_S)
     return f"{removed} files that no record names were removed"
 
