@@ -11,4 +11,5 @@ pytest_plugins = [
     "tests.fixtures.dicom_peer",
     "tests.fixtures.node_process",
     "tests.fixtures.generated_patients",
+    "tests.fixtures.node_parts",
 ]

@@ -1,0 +1,167 @@
+"""A case from its plan to its deliveries: what a worker records, and what it never does twice."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+from pydicom import dcmread
+from pydicom.uid import JPEGExtended12Bit
+
+from dicomnode.demo.patients import GeneratedPatient
+from storage.records import CaseState
+from tests.fixtures.node_parts import NodeParts
+
+
+def files_of(patient: GeneratedPatient) -> list[Path]:
+    return [*sorted(patient.fixed.folder.iterdir()), *sorted(patient.moving.folder.iterdir())]
+
+
+def changed_copies(folder: Path, into: Path, change: object) -> list[Path]:
+    """Copies of the instances of `folder`, each changed by `change(dataset)`."""
+    into.mkdir()
+    copies = []
+    for path in sorted(folder.iterdir()):
+        dataset = dcmread(path)
+        change(dataset)  # type: ignore[operator]
+        copies.append(into / path.name)
+        dataset.save_as(copies[-1])
+    return copies
+
+
+def test_an_accepted_case_is_on_its_way_with_every_output(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    assert node_parts.worker().run_once()
+
+    case = node_parts.only_case()
+    assert case.state is CaseState.DELIVERING
+    assert case.result is not None
+    assert case.result.verdict == "accept"
+    assert [series.kind for series in case.result.derived][:3] == list(case.plan.recipe.outputs)[:3]
+    assert len(node_parts.outbox.of_case(case.case_id)) == len(case.result.derived)
+    for series in case.result.derived:
+        for instance in series.instances:
+            assert node_parts.store.verify(instance.stored.digest)
+    assert not node_parts.worker().run_once(), "there was one case"
+
+
+def test_a_recorded_result_is_sent_again_and_never_computed_again(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    """A rerun elsewhere must not put new pixels under UIDs that were sent: the ledger's bytes are the only ones."""
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    node_parts.worker().run_once()
+    first = node_parts.only_case()
+    assert first.result is not None
+    for delivery in node_parts.outbox.of_case(first.case_id):
+        node_parts.outbox.sent(delivery.delivery_id, "", None)
+    objects = set(node_parts.store.digests())
+
+    node_parts.cases.retry(first.case_id, "an operator", "send it again")
+    assert node_parts.worker("another machine").run_once()
+
+    again = node_parts.only_case()
+    assert again.result == first.result
+    assert set(node_parts.store.digests()) == objects, "nothing new was made"
+    pending = node_parts.outbox.due(datetime.now(UTC), limit=100)
+    assert {d.series.series_instance_uid for d in pending} == {
+        series.series_instance_uid for series in first.result.derived
+    }
+
+
+def test_a_second_computation_of_the_same_plan_has_the_same_uids_and_does_not_replace_the_first(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    """The worker that lost its lease in the middle computes other bytes (times differ) under the same UIDs."""
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    slow = node_parts.cases.claim("slow", 0.0, datetime.now(UTC))
+    assert slow is not None
+    node_parts.worker("quick").run_once()
+    kept = node_parts.only_case()
+    worker = node_parts.worker("slow")
+
+    worker._run(slow)
+
+    assert node_parts.only_case().result == kept.result
+    assert [event.to_state for event in node_parts.cases.events(kept.case_id)].count(CaseState.DELIVERING) == 1
+
+
+def test_a_constant_volume_is_rejected_and_says_why(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient, tmp_path: Path
+) -> None:
+    def erase(dataset: object) -> None:
+        dataset.PixelData = np.zeros_like(dataset.pixel_array).tobytes()  # type: ignore[attr-defined]
+
+    empty = changed_copies(small_pet_ct.moving.folder, tmp_path / "empty", erase)
+    node_parts.receive([*sorted(small_pet_ct.fixed.folder.iterdir()), *empty])
+    node_parts.schedule()
+    node_parts.worker().run_once()
+
+    case = node_parts.only_case()
+    assert case.state is CaseState.REJECTED
+    assert case.result is not None
+    assert "constant" in case.result.reports[0]["reasons"][0] or "empty" in case.result.reports[0]["reasons"][0]
+    assert {series.kind for series in case.result.derived} == {"quality_report"}
+    assert node_parts.outbox.of_case(case.case_id) == ()
+
+
+def test_pixels_that_nothing_decodes_fail_the_case_once_with_the_reason(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient, tmp_path: Path
+) -> None:
+    from pydicom.encaps import encapsulate
+
+    def spoil(dataset: object) -> None:
+        dataset.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])  # type: ignore[attr-defined]
+        dataset["PixelData"].VR = "OB"  # type: ignore[index]
+        dataset["PixelData"].is_undefined_length = True  # type: ignore[index]
+        dataset.file_meta.TransferSyntaxUID = JPEGExtended12Bit  # type: ignore[attr-defined]
+
+    broken = changed_copies(small_pet_ct.moving.folder, tmp_path / "broken", spoil)
+    node_parts.receive([*sorted(small_pet_ct.fixed.folder.iterdir()), *broken])
+    node_parts.schedule()
+    node_parts.worker().run_once()
+
+    case = node_parts.only_case()
+    assert case.state is CaseState.FAILED
+    assert "JPEG Extended" in case.error
+    assert not node_parts.worker().run_once(), "what cannot be decoded is not tried again"
+
+
+@pytest.mark.parametrize(("review", "state"), [("hold", CaseState.REVIEW), ("send_flagged", CaseState.DELIVERING)])
+def test_what_becomes_of_a_review_is_a_setting(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient, tmp_path: Path, review: str, state: CaseState
+) -> None:
+    def shift(dataset: object) -> None:  # the patient moved 25 mm between CT and PET
+        x, y, z = dataset.ImagePositionPatient  # type: ignore[attr-defined]
+        dataset.ImagePositionPatient = [float(x) + 15, float(y) - 20, float(z)]  # type: ignore[attr-defined]
+
+    moved = changed_copies(small_pet_ct.moving.folder, tmp_path / "moved", shift)
+    node_parts.receive([*sorted(small_pet_ct.fixed.folder.iterdir()), *moved])
+    node_parts.schedule()
+    node_parts.worker(settings=node_parts.with_workers(review=review)).run_once()
+
+    case = node_parts.only_case()
+    assert case.state is state
+    assert case.result is not None
+    assert case.result.verdict == "review"
+    assert all("REVIEW" in series.description for series in case.result.derived)
+
+
+def test_a_case_that_takes_its_workers_with_it_is_given_up(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    for _ in range(node_parts.settings.workers.max_attempts):
+        assert node_parts.cases.claim("doomed", 0.0, datetime.now(UTC)) is not None
+
+    node_parts.worker().run_once()
+
+    case = node_parts.only_case()
+    assert case.state is CaseState.FAILED
+    assert "given up" in case.error
