@@ -198,8 +198,9 @@ class FusionPlan:
 
     @property
     def key(self) -> str:
-        """SHA-256 over the inputs, the recipe and the study to file in: the same wish has the same key."""
+        """SHA-256 over the rule, the inputs, the recipe and the study to file in: the same wish has the same key."""
         wish = {
+            "rule": self.rule,
             "fixed": sorted(self.fixed.sop_instance_uids),
             "moving": [sorted(choice.sop_instance_uids) for choice in self.moving],
             "recipe": asdict(self.recipe),

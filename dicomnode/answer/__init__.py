@@ -1,1 +1,0 @@
-"""Answering viewers and people."""

@@ -1,1 +1,0 @@
-"""Asking the PACS for the partner study."""
