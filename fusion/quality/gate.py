@@ -16,7 +16,7 @@ from .report import QualityReport, Verdict
 MAX_CREDIBLE_SHIFT_MM = 2000.0
 """No two scans of one patient lie further apart than a patient is long."""
 
-MAX_RUNNER_UP_RATIO = 0.7
+MAX_RUNNER_UP_RATIO = 0.8
 """A second placement that is nearly as good: which of the two is right, the images do not say. Heads measured 0.2 to
 0.5, pieces of a thigh 0.7 to 0.99."""
 

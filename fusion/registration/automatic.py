@@ -25,10 +25,14 @@ class AutomaticRegistrar:
 
     def __call__(self, fixed: Volume, moving: Volume) -> Registration:
         """Register `moving` to `fixed` with the registrar that the headers call for."""
+        chosen = self.chosen_for(fixed, moving)
+        result = chosen(fixed, moving)
+        return replace(result, parameters={**parameters_of(self), chosen.name: result.parameters})
+
+    def chosen_for(self, fixed: Volume, moving: Volume) -> IdentityRegistrar | RigidRegistrar:
+        """The registrar that the headers of the pair call for."""
         by_header = self.identity_is_default
         if by_header is None:
             uid = fixed.grid.frame_of_reference_uid
             by_header = bool(uid) and uid == moving.grid.frame_of_reference_uid
-        chosen = IdentityRegistrar(seed=self.seed) if by_header else RigidRegistrar(seed=self.seed)
-        result = chosen(fixed, moving)
-        return replace(result, parameters={**parameters_of(self), chosen.name: result.parameters})
+        return IdentityRegistrar(seed=self.seed) if by_header else RigidRegistrar(seed=self.seed)

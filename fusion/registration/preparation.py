@@ -113,9 +113,12 @@ def _level(voxels: VoxelArray, valid: MaskArray, grid: Grid) -> Level:
 
 
 def _with_margin(body: MaskArray, grid: Grid, margin_mm: float) -> MaskArray:
-    reach = [max(0, round(margin_mm / spacing)) for spacing in grid.spacing_mm]
-    widths = [2 * r + 1 for r in reach]
-    grown = torch.nn.functional.max_pool3d(body.to(torch.float32)[None, None], widths, stride=1, padding=reach)
+    grown = body.to(torch.float32)[None, None]
+    for axis, spacing in enumerate(grid.spacing_mm):
+        # One axis after the other: a box of any size for the price of three lines.
+        reach = [round(margin_mm / spacing) if a == axis else 0 for a in range(3)]
+        widths = [2 * r + 1 for r in reach]
+        grown = torch.nn.functional.max_pool3d(grown, widths, stride=1, padding=reach)
     return grown[0, 0] > 0
 
 

@@ -102,8 +102,8 @@ class Frame:
 class Found:
     """The refined poses, best first, with their similarities.
 
-    `worth` is by what they are ordered, relative to the best; `runner_up_ratio` is what the best pose on another hill, `runner_up_distance_mm` away, is worth of the best;
-    `agreeing` of the `climbed` starts came to the best at the coarse level.
+    `worth`, relative to the best, is by what they are ordered; `runner_up_ratio` is that of the best pose on another
+    hill, `runner_up_distance_mm` away; `agreeing` of the `climbed` starts came to the best at the coarse level.
     """
 
     poses: Poses

@@ -1,0 +1,130 @@
+"""What is accepted, what a person has to see, and what is refused."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from fusion import Limits, Registration, Verdict, Volume, assess, register
+from fusion.geometry.transform import AffineTransform
+from fusion.quality import rejected, unusable_reason
+from tests.fixtures.two_contrast_head import CT_HU, MR_T1, head
+from tests.fixtures.volumes import make_grid
+
+CT = head(CT_HU, modality="CT", noise=0.01)
+MR = head(MR_T1)
+
+GOOD = Registration(
+    AffineTransform.identity(),
+    "rigid",
+    {},
+    "normalised mutual information",
+    1.2,
+    0.9,
+    2.1,
+    30,
+    True,
+    1.0,
+    "cpu",
+    {"overlap_ratio": 0.98, "start_spread_mm": 0.4, "header_rotation_deg": 8.0, "runner_up_ratio": 0.3},
+)
+
+
+def with_measures(**measures: float) -> Registration:
+    return replace(GOOD, measures={**GOOD.measures, **measures})
+
+
+def test_a_good_registration_is_accepted_with_what_was_measured() -> None:
+    report = assess(CT, MR, GOOD)
+    assert report.verdict is Verdict.ACCEPT
+    assert report.reasons == ("estimated mean error 0.9 mm (bound 2.1 mm); the best starts agree within 0.4 mm",)
+    assert (report.expected_error_mm, report.error_bound_mm) == (0.9, 2.1)
+
+
+@pytest.mark.parametrize(
+    ("registration", "verdict", "reason"),
+    [
+        (replace(GOOD, expected_error_mm=2.6), Verdict.REVIEW, "estimated mean error of 2.6 mm is above"),
+        (replace(GOOD, error_bound_mm=5.1), Verdict.REVIEW, "bound of the error, 5.1 mm"),
+        (replace(GOOD, converged=False), Verdict.REVIEW, "not come to rest"),
+        (with_measures(header_rotation_deg=46.0), Verdict.REVIEW, "header contradicted, check the side"),
+        (with_measures(runner_up_ratio=0.9), Verdict.REVIEW, "ambiguous"),
+        (with_measures(stretch_gain_ratio=0.2, stretch_mm=3.0), Verdict.REVIEW, "check that both are of one patient"),
+        (with_measures(motion_mm=4.0, motion_uncertainty_mm=0.5), Verdict.REVIEW, "seems to have moved"),
+        (with_measures(motion_mm=6.0, motion_uncertainty_mm=5.0, motion_gain_ratio=0.2), Verdict.REVIEW, "moved"),
+        (with_measures(motion_mm=6.0, motion_uncertainty_mm=5.0, motion_gain_ratio=0.02), Verdict.ACCEPT, "mean"),
+        (with_measures(overlap_ratio=0.4), Verdict.REJECT, "only 40 % of the body"),
+        (replace(GOOD, measures={}), Verdict.REJECT, "only 0 % of the body"),
+        (with_measures(header_shift_mm=9000.0), Verdict.REJECT, "diverged"),
+        (with_measures(anything_mm=math.inf), Verdict.REJECT, "diverged"),
+        (replace(GOOD, similarity=math.nan), Verdict.REJECT, "diverged"),
+        (replace(GOOD, transform=AffineTransform(np.diag([1.3, 1, 1, 1]))), Verdict.REJECT, "diverged"),
+    ],
+)
+def test_each_rule_objects_to_its_own_fault(registration: Registration, verdict: Verdict, reason: str) -> None:
+    report = assess(CT, MR, registration)
+    assert report.verdict is verdict
+    assert reason in report.reasons[0]
+
+
+def test_the_worst_verdict_decides_and_its_reason_comes_first() -> None:
+    report = assess(CT, MR, with_measures(header_rotation_deg=180.0, overlap_ratio=0.1))
+    assert report.verdict is Verdict.REJECT
+    assert [("overlap" in r or "body is in both" in r) for r in report.reasons] == [True, False]
+
+
+def test_limits_are_those_of_the_recipe() -> None:
+    assert assess(CT, MR, GOOD, Limits(max_expected_error_mm=0.5)).verdict is Verdict.REVIEW
+    assert assess(CT, MR, with_measures(overlap_ratio=0.4), Limits(min_overlap=0.3)).verdict is Verdict.ACCEPT
+
+
+@pytest.mark.parametrize(
+    ("voxels", "reason"),
+    [
+        (torch.zeros(20, 20, 20), "constant: every voxel is 0"),
+        (torch.full((20, 20, 20), float("nan")), "empty"),
+        (torch.rand(2, 20, 20), "only 2 voxels along one axis"),
+        (
+            torch.zeros(40, 40, 40)
+            .index_fill(0, torch.tensor([0]), 0.0)
+            .index_put_((torch.tensor(0),) * 3, torch.tensor(1.0)),
+            "almost constant",
+        ),
+    ],
+)
+def test_an_unusable_volume_is_rejected_with_the_reason(voxels: torch.Tensor, reason: str) -> None:
+    shape = (voxels.shape[0], voxels.shape[1], voxels.shape[2])
+    volume = Volume(voxels, make_grid(shape))
+    assert reason in (unusable_reason(volume) or "")
+    report = assess(CT, volume, GOOD)
+    assert report.verdict is Verdict.REJECT
+    assert report.reasons[0].startswith("the moving image cannot be used")
+
+
+def test_a_usable_volume_has_no_reason_and_a_rejection_needs_no_registration() -> None:
+    assert unusable_reason(CT) is None
+    report = rejected("the moving image is empty")
+    assert (report.verdict, report.reasons) == (Verdict.REJECT, ("the moving image is empty",))
+
+
+def test_another_patients_head_is_not_accepted() -> None:
+    other = head(MR_T1, seed=7, stretch=(1.05, 0.96, 1.02))
+    report = assess(CT, other, register(CT, other, "rigid"))
+    assert report.verdict is not Verdict.ACCEPT
+
+
+def test_the_same_head_stretched_is_not_accepted() -> None:
+    other = head(MR_T1, stretch=(1.05, 0.96, 1.02))
+    report = assess(CT, other, register(CT, other, "rigid"))
+    assert report.verdict is Verdict.REVIEW
+    assert "one patient" in report.reasons[0]
+
+
+@pytest.mark.parametrize(("shift_mm", "verdict"), [(0.0, Verdict.ACCEPT), (5.0, Verdict.REVIEW)])
+def test_motion_within_one_examination_is_seen(shift_mm: float, verdict: Verdict) -> None:
+    moved = head(MR_T1, move=AffineTransform.rigid((0, 0, 0), (shift_mm, 0, 0)))
+    report = assess(CT, moved, register(CT, moved, "identity"))
+    assert report.verdict is verdict, report.reasons
+    assert report.measures["motion_mm"] == pytest.approx(shift_mm, abs=0.5)

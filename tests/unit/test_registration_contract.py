@@ -1,0 +1,87 @@
+"""What every registrar owes its caller."""
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+import torch
+
+from fusion import REGISTRARS, Volume, register
+from fusion.errors import ParameterError, UnknownNameError, UnusableVolumeError
+from fusion.geometry.transform import AffineTransform
+from fusion.registration import AutomaticRegistrar
+from tests.fixtures.two_contrast_head import CT_HU, MR_T1, head
+from tests.fixtures.volumes import make_grid
+
+SMALL = make_grid((40, 60, 50), (5.0, 4.0, 4.0))
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[Volume, Volume]:
+    move = AffineTransform.rigid((0.02, -0.01, 0.03), (1.0, 2.0, -1.0))
+    return head(CT_HU, grid=SMALL, modality="CT"), head(MR_T1, grid=SMALL, move=move)
+
+
+@pytest.mark.parametrize("name", REGISTRARS)
+def test_a_registrar_changes_nothing_repeats_itself_and_says_what_it_did(
+    name: str, pair: tuple[Volume, Volume]
+) -> None:
+    fixed, moving = pair
+    before = fixed.voxels.clone(), moving.voxels.clone(), fixed.grid.affine.copy()
+    torch.manual_seed(1)
+    first = register(fixed, moving, name)
+    torch.manual_seed(2)
+    second = register(fixed, moving, name)
+
+    assert torch.equal(fixed.voxels, before[0])
+    assert torch.equal(moving.voxels, before[1])
+    np.testing.assert_array_equal(fixed.grid.affine, before[2])
+    np.testing.assert_array_equal(first.transform.matrix, second.transform.matrix)
+    assert first.measures == second.measures
+
+    assert first.transform.is_rigid
+    numbers = (first.similarity, first.expected_error_mm, first.error_bound_mm, *first.measures.values())
+    assert np.isfinite(numbers).all()
+    assert 0 < first.expected_error_mm <= first.error_bound_mm
+    assert first.parameters.items() >= asdict(REGISTRARS[name]()).items()
+    assert first.seconds > 0
+    assert all(k.endswith(("_mm", "_deg", "_ratio")) for k in first.measures)
+
+
+@pytest.mark.parametrize("name", REGISTRARS)
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+def test_a_registrar_refuses_a_constant_image_and_says_which(name: str, role: str, pair: tuple[Volume, Volume]) -> None:
+    flat = Volume(torch.full(SMALL.shape, 7.0), SMALL)
+    fixed, moving = (flat, pair[1]) if role == "fixed" else (pair[0], flat)
+    with pytest.raises(UnusableVolumeError, match=f"{role} image.*constant"):
+        register(fixed, moving, name)
+
+
+def test_unknown_names_and_parameters_are_named(pair: tuple[Volume, Volume]) -> None:
+    with pytest.raises(UnknownNameError, match="auto, identity, rigid"):
+        register(*pair, registrar="rigit")
+    with pytest.raises(ParameterError, match="climbers"):
+        register(*pair, registrar="rigid", climbers=3)
+    with pytest.raises(ParameterError, match="climbing=0"):
+        register(*pair, registrar="rigid", climbing=0)
+
+
+@pytest.mark.parametrize(
+    ("fixed_uid", "moving_uid", "told", "chosen"),
+    [
+        ("1.2.3", "1.2.3", None, "identity"),
+        ("1.2.3", "1.2.4", None, "rigid"),
+        (None, None, None, "rigid"),
+        ("", "", None, "rigid"),
+        ("1.2.3", "1.2.3", False, "rigid"),
+        (None, None, True, "identity"),
+    ],
+)
+def test_auto_trusts_a_shared_frame_of_reference_only_when_there_is_one(
+    fixed_uid: str | None, moving_uid: str | None, told: bool | None, chosen: str, pair: tuple[Volume, Volume]
+) -> None:
+    fixed, moving = (
+        Volume(v.voxels, make_grid(SMALL.shape, SMALL.spacing_mm, frame_of_reference_uid=uid), v.unit, v.modality)
+        for v, uid in zip(pair, (fixed_uid, moving_uid), strict=True)
+    )
+    assert AutomaticRegistrar(identity_is_default=told).chosen_for(fixed, moving).name == chosen
