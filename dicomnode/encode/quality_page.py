@@ -153,4 +153,5 @@ def _source(choice: SeriesChoice, header: Dataset) -> tuple[str, ...]:
     day = str(header.get("AcquisitionDate", "") or header.get("SeriesDate", "") or header.get("StudyDate", "") or "")
     when = f"{day[:4]}-{day[4:6]}-{day[6:]}" if len(day) == 8 else "date unknown"
     what = choice.description or "no description"
-    return (f"{what}, {when}, {len(choice.sop_instance_uids)} instances",)
+    count = len(choice.sop_instance_uids)
+    return (f"{what}, {when}, {count} instance{'' if count == 1 else 's'}",)
