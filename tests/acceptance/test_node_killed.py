@@ -73,6 +73,4 @@ def the_delivered_one(node: NodeProcess) -> CaseRecord:
     """When all is at rest. A series that was cut off may first have been taken for whole; its case then gave way."""
     cases = node.await_cases(1, CaseState.DELIVERED, CaseState.REPLACED)
     (delivered,) = (case for case in cases if case.state is CaseState.DELIVERED)
-    replaced = [case for case in cases if case.state is CaseState.REPLACED]
-    assert all(case.result is None for case in replaced), "nothing was made of half a series"
     return delivered
