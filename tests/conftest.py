@@ -11,5 +11,6 @@ pytest_plugins = [
     "tests.fixtures.dicom_peer",
     "tests.fixtures.node_process",
     "tests.fixtures.generated_patients",
+    "tests.fixtures.command_line",
     "tests.fixtures.node_parts",
 ]

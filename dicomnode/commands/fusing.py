@@ -17,7 +17,7 @@ from storage.records import FusionPlan, Recipe, SeriesChoice
 
 from .. import pipeline
 from ..encode import file_bytes, write_image, write_transform
-from ..errors import NodeError, SettingsError
+from ..errors import LoadError, NodeError, SettingsError
 from ..load import LoadedInput, LoadedSeries, load_input
 from ..settings import RecipeSettings, Settings
 from ..worker import equipment_of
@@ -54,7 +54,7 @@ def register_files(
     used = str(choose_device(device))
     choose("registrar", REGISTRARS, registrar, {})  # a misspelt name shows before the files are read
     progress("load")
-    fixed_volume, moving_volume = (load_input(path).volume.to(used) for path in (fixed, moving))
+    fixed_volume, moving_volume = (_load(path).volume.to(used) for path in (fixed, moving))
     recipe = Recipe("command line", registrar=registrar)
     registration, report = pipeline.register_pair(fixed_volume, moving_volume, recipe, None, progress)
     write_transform(transform_path, registration)
@@ -77,7 +77,7 @@ def fuse_files(
     used = str(choose_device(device))
     folder.mkdir(parents=True, exist_ok=True)
     progress("load")
-    inputs = [load_input(path) for path in paths]
+    inputs = [_load(path) for path in paths]
     if all(each.headers for each in inputs):
         plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=allow_different_patients)
         pairs, outputs = _dicom(plan, inputs, folder, settings, used, progress)
@@ -87,6 +87,16 @@ def fuse_files(
     values = _report(pairs, inputs[1:], folder, outputs, warnings)
     (folder / "report.json").write_text(json_module.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
     return values
+
+
+def _load(path: Path) -> LoadedInput:
+    """What `load_input` gives; its errors name the path."""
+    try:
+        return load_input(path)
+    except LoadError as error:
+        if path.name in str(error):
+            raise
+        raise NodeError(f"{path}: {error}") from error
 
 
 def recipe_named(settings: Settings, name: str) -> Recipe:
