@@ -1,7 +1,8 @@
 """Which derived series of a case go to which destination."""
 
-from ..settings import Settings
 from storage.records import CaseResult, DerivedSeries, FusionPlan
+
+from ..settings import Settings
 
 
 def deliveries_of(plan: FusionPlan, result: CaseResult, settings: Settings) -> tuple[tuple[str, DerivedSeries], ...]:
