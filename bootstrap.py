@@ -89,7 +89,11 @@ def run_tests(*, slow: bool, arguments: list[str]) -> int:
     marks = "slow and not benchmark" if slow else "not slow"
     print(f"── pytest -m '{marks}'", file=sys.stderr, flush=True)
     rest = [argument for argument in arguments if argument != "--"]
-    code = subprocess.call([PYTHON, "-m", "pytest", "-m", marks, *rest], cwd=ROOT)
+    # One thread for each of two processes: torch with more threads than free cores is many times slower.
+    environment = {"OMP_NUM_THREADS": "1", **os.environ}
+    parallel = () if slow else ("-n", str(min(os.cpu_count() or 1, 4)))
+    command = [PYTHON, "-m", "pytest", *parallel, "-m", marks, *rest]
+    code = subprocess.call(command, cwd=ROOT, env=environment)
     if not slow and code == 0:
         print("the kill and viewer suites are a step of their own: python3 bootstrap.py test --slow", file=sys.stderr)
     return code

@@ -13,6 +13,7 @@ from storage.errors import StorageError
 
 from .commands import conformance, files, ledger, node, peers, upkeep
 from .errors import NodeError, SettingsError
+from .network import set_library_globals
 from .observe.logs import configure_logs
 
 app = typer.Typer(
@@ -42,6 +43,7 @@ def main() -> None:
     """Run the command line; every error of ours is a sentence on stderr and an exit code."""
     try:
         refuse_foreign_packages()
+        set_library_globals()
         quieten()
         app()
     except SettingsError as error:
