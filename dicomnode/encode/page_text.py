@@ -7,7 +7,19 @@ from PIL import ImageFont
 
 Typeface = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
-REPLACEMENTS = {"→": "->", "×": "x", "–": "-", "—": "-", "≤": "<=", "≥": ">=", "ß": "ss", "’": "'", "“": '"', "”": '"', "µ": "u"}
+REPLACEMENTS = {
+    "→": "->",
+    "×": "x",
+    "–": "-",
+    "—": "-",
+    "≤": "<=",
+    "≥": ">=",
+    "ß": "ss",
+    "’": "'",
+    "“": '"',
+    "”": '"',
+    "µ": "u",
+}
 
 
 def drawable(words: str) -> str:
