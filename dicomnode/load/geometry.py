@@ -159,7 +159,8 @@ def _without_duplicates(
     if different:
         raise NotAVolumeError(_why_several(different, len(groups)))
     dropped = sum(len(group) - 1 for group in crowded)
-    return [group[0] for group in groups], [f"{dropped} slices that were there twice, with equal voxels, were dropped."]
+    said = "1 slice that was" if dropped == 1 else f"{dropped} slices that were"
+    return [group[0] for group in groups], [f"{said} there twice, with equal voxels, counts once."]
 
 
 def _why_several(groups: Sequence[Sequence[Frame]], places: int) -> str:

@@ -35,7 +35,7 @@ def without_localisers(datasets: Sequence[Dataset]) -> tuple[list[int], list[str
     kept = [i for i, dataset in enumerate(datasets) if not set(LOCALISERS) & set(texts(filled(dataset, "ImageType")))]
     if len(kept) in (0, len(datasets)):
         return list(range(len(datasets))), []
-    return kept, [f"{len(datasets) - len(kept)} localiser images of the series were left out."]
+    return kept, [f"Localiser images of the series, {len(datasets) - len(kept)} in number, were left out."]
 
 
 def refuse_non_volumes(datasets: Sequence[Dataset]) -> None:
