@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ..registration.registrar import Registration
+from ..registration.uncertainty import NUCLEAR
 from ..registration.usable import unusable_reason
 from ..volume import Volume
 from .report import QualityReport, Verdict
@@ -36,8 +37,6 @@ MAX_STRETCH_GAIN_NUCLEAR = 0.2
 
 MIN_STRETCH_MM = 0.8
 """Less than this is distortion of the scanners."""
-
-NUCLEAR = frozenset({"PT", "NM"})
 
 
 @dataclass(frozen=True, slots=True)

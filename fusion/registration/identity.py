@@ -16,7 +16,7 @@ from .preparation import prepare
 from .registrar import Registration
 from .rigid import parameters_of, pose_measures
 from .search import FINE, MIDDLE, SPACINGS_MM, Frame
-from .uncertainty import estimate_error
+from .uncertainty import estimate_error, floor_of
 from .usable import require_usable
 
 USUAL_MOTION_MM = 1.5
@@ -62,7 +62,7 @@ class IdentityRegistrar:
         fine = frame.climb(FINE, middle.poses)
         refined = fine.poses.transform(0)
         motion_mm = mean_displacement_mm(identity, refined, frame.body_points)
-        estimate = estimate_error(frame, fine.poses)
+        estimate = estimate_error(frame, fine.poses, floor_of(fixed, moving))
         expected, bound = remaining_error(motion_mm, estimate.expected_mm)
         gain = (float(fine.similarity[0]) - 1) / max(at_identity - 1, 1e-9) - 1
         return Registration(

@@ -20,7 +20,10 @@ def shrunk(voxels: VoxelArray, valid: MaskArray, grid: Grid, spacing_mm: float) 
     if factors == [1, 1, 1]:
         return voxels, valid, grid
     smaller = torch.nn.functional.avg_pool3d(voxels[None, None], factors)[0, 0]
-    whole = torch.nn.functional.avg_pool3d(valid.to(torch.float32)[None, None], factors)[0, 0] > 1 - 1e-4
+    if bool(valid.all()):
+        whole = torch.ones_like(smaller, dtype=torch.bool)
+    else:
+        whole = torch.nn.functional.avg_pool3d(valid.to(torch.float32)[None, None], factors)[0, 0] > 1 - 1e-4
     affine = grid.affine.copy()
     affine[:3, :3] *= np.array(factors, dtype=np.float64)
     affine[:3, 3] = grid.points((np.array(factors, dtype=np.float64) - 1) / 2)

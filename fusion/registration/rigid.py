@@ -13,7 +13,7 @@ from .preparation import prepare
 from .registrar import Registration
 from .search import SPACINGS_MM, Found, Frame, search
 from .starts import starts
-from .uncertainty import estimate_error
+from .uncertainty import estimate_error, floor_of
 from .usable import require_usable
 
 EXCHANGE_BELOW = 0.6
@@ -58,7 +58,7 @@ class RigidRegistrar:
             sampled, other = other, sampled
         frame = Frame.of(sampled, other, self.min_inside, self.seed)
         found = search(frame, starts(sampled, other, frame.centre_mm), self.climbing)
-        estimate = estimate_error(frame, found.poses[:1])
+        estimate = estimate_error(frame, found.poses[:1], floor_of(fixed, moving))
         inward = found.poses.transform(0)
         transform = inward.inverse() if exchanged else inward
         return Registration(
