@@ -134,7 +134,7 @@ def _one_orientation(frames: Sequence[Frame]) -> tuple[Points, Points]:
 def _one_lattice(frames: Sequence[Frame]) -> tuple[float, float]:
     sizes = {(frame.header.get("Rows"), frame.header.get("Columns")) for frame in frames}
     if len(sizes) > 1:
-        named = ", ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes))
+        named = ", ".join(f"{rows} x {columns}" for rows, columns in sorted(sizes, key=str))
         raise NotAVolumeError(f"the images have different sizes: {named}")
     spacings = np.array([frame.spacing_mm for frame in frames])
     if np.ptp(spacings, axis=0).max() > PIXEL_SPACING_TOLERANCE_MM:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pydicom import Dataset, dcmread
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.multival import MultiValue
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -24,9 +24,11 @@ PIXEL_KEYWORDS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 READ_FAILURES = (
     InvalidDicomError,
     AttributeError,
+    BytesLengthException,
     EOFError,
     KeyError,
     NotImplementedError,
+    OSError,
     OverflowError,
     TypeError,
     ValueError,
@@ -61,18 +63,27 @@ class FrameHeader:
 
 
 def _within_groups(groups: Dataset, keyword: str) -> Any:
-    for group in groups:
-        if group.VR != "SQ" or group.tag.is_private or not group.value:
-            continue
-        value = filled(group.value[0], keyword)
+    try:
+        items = [group.value[0] for group in groups if group.VR == "SQ" and not group.tag.is_private and group.value]
+    except READ_FAILURES as error:
+        raise UnreadableFileError(f"the functional groups cannot be read: {type(error).__name__}") from error
+    for item in items:
+        value = filled(item, keyword)
         if value is not None:
             return value
     return None
 
 
 def filled(dataset: Dataset, keyword: str) -> Any:
-    """The value of `keyword` in `dataset`, or None where it is absent or empty."""
-    value = dataset.get(keyword)
+    """The value of `keyword` in `dataset`, or None where it is absent or empty.
+
+    Raises `UnreadableFileError` naming the keyword where the bytes are no value of its type: to read on without, say, a
+    rescale would make numbers wrong.
+    """
+    try:
+        value = dataset.get(keyword)
+    except READ_FAILURES as error:
+        raise UnreadableFileError(f"{keyword} cannot be read: {type(error).__name__}") from error
     if value is None or (isinstance(value, str | bytes | MultiValue | Sequence) and len(value) == 0):
         return None
     return value
@@ -123,6 +134,8 @@ def read_instance(path: Path, *, pixels: bool = True) -> Dataset:
             raise UnreadableFileError(f"{path.name} is not a DICOM file")
         dataset = dcmread(path, force=True, stop_before_pixels=not pixels)
         _name_transfer_syntax(dataset)
+        if filled(dataset, "SOPInstanceUID") is None:
+            raise UnreadableFileError(f"{path.name} holds no DICOM instance")
     except OSError as error:
         raise UnreadableFileError(f"{path.name} cannot be read: {error.strerror or error}") from error
     except READ_FAILURES as error:

@@ -53,7 +53,7 @@ def refuse_non_volumes(datasets: Sequence[Dataset]) -> None:
 def refusal(dataset: Dataset) -> str | None:
     """Why this instance is no part of a volume, or None. Its pixel data need not have been read."""
     sop_class = str(filled(dataset, "SOPClassUID") or "")
-    if filled(dataset, "Rows") is None or filled(dataset, "Columns") is None:
+    if not as_number(filled(dataset, "Rows")) or not as_number(filled(dataset, "Columns")):
         return f"{_kind(dataset)} is not an image"
     if (as_number(filled(dataset, "SamplesPerPixel")) or 1) != 1 or "PALETTE" in str(
         filled(dataset, "PhotometricInterpretation")

@@ -62,4 +62,8 @@ def _vector(dataset: Dataset, keyword: str) -> tuple[int, ...]:
     value = filled(dataset, keyword)
     if value is None:
         return ()
-    return tuple(int(item) for item in value) if hasattr(value, "__iter__") else (int(value),)
+    items = [value] if isinstance(value, int) else list(value)
+    numbers = as_numbers(items, len(items))
+    if numbers is None:
+        raise NotAVolumeError(f"the {keyword} of the NM image does not hold numbers")
+    return tuple(int(number) for number in numbers)

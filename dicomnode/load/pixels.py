@@ -11,6 +11,9 @@ from pydicom.uid import UID
 from ..errors import UndecodableError
 from .headers import READ_FAILURES, filled
 
+RUST_PANIC = "PanicException"
+"""What a decoder in Rust raises on broken data: no subclass of Exception, and nowhere to import it from."""
+
 
 def decoded(dataset: Dataset) -> NDArray[Any]:
     """(frame, row, column): stored values, unused high bits cleared or sign-extended.
@@ -22,7 +25,9 @@ def decoded(dataset: Dataset) -> NDArray[Any]:
         array, _ = get_decoder(syntax).as_array(dataset, raw=True)
     except NotImplementedError as error:
         raise UndecodableError(f"nothing here decodes the transfer syntax {syntax.name} ({syntax})") from error
-    except (RuntimeError, *READ_FAILURES) as error:
+    except BaseException as error:
+        if not isinstance(error, (RuntimeError, *READ_FAILURES)) and type(error).__name__ != RUST_PANIC:
+            raise
         uid = filled(dataset, "SOPInstanceUID")
         raise UndecodableError(f"the pixels of {uid} ({syntax.name}) cannot be decoded: {error}") from error
     return np.asarray(array if array.ndim == 3 else array[np.newaxis])

@@ -64,6 +64,7 @@ def load_series(files: Sequence[Path]) -> LoadedSeries:
             voxels, valid, stack, outside, None if frame_of_reference is None else str(frame_of_reference)
         )
         headers = _headers_in_order(datasets, stack)
+        uids = tuple(str(header.SOPInstanceUID) for header in headers)
         notes += [*left_out, *stack.notes, *regular.notes, *quantity.notes, *_image_notes(headers)]
     volume = Volume(
         voxels=torch.from_numpy(regular.voxels),
@@ -71,7 +72,7 @@ def load_series(files: Sequence[Path]) -> LoadedSeries:
         unit=quantity.unit,
         modality=modality,
         valid=None if regular.valid.all() else torch.from_numpy(regular.valid),
-        source_uids=tuple(str(header.SOPInstanceUID) for header in headers),
+        source_uids=uids,
         notes=tuple(notes),
     )
     return LoadedSeries(volume, headers)

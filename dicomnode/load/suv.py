@@ -12,6 +12,7 @@ from typing import Any
 
 from pydicom import Dataset
 
+from ..errors import UnreadableFileError
 from .clock import date_time, moment
 from .headers import FrameHeader, as_number, filled, texts
 
@@ -76,7 +77,7 @@ def suv_of(units: str, headers: Sequence[FrameHeader]) -> Suv:
         if units == "CNTS":
             return _philips(headers)
         return _from_activity(headers)
-    except NoSuvError as error:
+    except (NoSuvError, UnreadableFileError) as error:
         return Suv(None, str(error))
 
 

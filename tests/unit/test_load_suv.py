@@ -132,15 +132,6 @@ def test_a_stated_decay_correction_time_is_taken_as_it_is(tmp_path: Path) -> Non
         ({"DecayCorrection": None}, "Decay Correction is empty"),
         ({"RadiopharmaceuticalInformationSequence": None}, "radiopharmaceutical is not described"),
         ({"AcquisitionTime": None}, "acquisition date and time"),
-        (
-            {
-                "SeriesTime": "203000",
-                "AcquisitionTime": "203000",
-                "SeriesDate": "20260113",
-                "AcquisitionDate": "20260113",
-            },
-            "",
-        ),
     ],
 )
 def test_what_is_missing_or_cannot_be_leaves_activity_unchanged(

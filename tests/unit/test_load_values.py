@@ -1,11 +1,14 @@
 """Stored values to quantities: rescale, LUT, padding, sign, unused bits, transfer syntaxes."""
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom import Dataset, dcmread, dcmwrite
 from pydicom.uid import (
     UID,
@@ -24,7 +27,15 @@ from pydicom.uid import (
 from dicomnode.errors import LoadError, NotAVolumeError, UndecodableError, UnreadableFileError
 from dicomnode.load import load_series
 from fusion.volume import Unit
-from tests.fixtures.dicom_series import assert_same_voxels, classic_series, itk_series, noise
+from tests.fixtures.dicom_series import (
+    assert_same_voxels,
+    classic_series,
+    enhanced,
+    itk_series,
+    noise,
+    nuclear_medicine,
+    pet_series,
+)
 
 
 @pytest.mark.parametrize(
@@ -245,3 +256,32 @@ def test_data_sets_without_a_file_header_are_read(tmp_path: Path) -> None:
         dcmwrite(path, bare, implicit_vr=True, little_endian=True)
         assert path.read_bytes()[:2] == b"\x08\x00"
     np.testing.assert_array_equal(load_series(paths).volume.voxels.numpy(), noise() - 1024.0)
+
+
+@given(data=st.data())
+@settings(max_examples=60)
+def test_damaged_bytes_give_a_volume_or_a_reason_and_nothing_else(
+    data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("damaged")
+    make = data.draw(st.sampled_from([pet_series, rle_series, enhanced_pet, spect]))
+    paths = make(folder)
+    path = data.draw(st.sampled_from(paths))
+    content = bytearray(path.read_bytes())
+    for place in data.draw(st.lists(st.integers(132, len(content) - 1), min_size=1, max_size=4)):
+        content[place] = data.draw(st.sampled_from([0, 1, 44, 48, 65, 255]))
+    path.write_bytes(content)
+    with suppress(LoadError):
+        assert load_series(paths).volume.voxels.isfinite().all()
+
+
+def rle_series(folder: Path) -> list[Path]:
+    return classic_series(folder, syntax=RLELossless)
+
+
+def enhanced_pet(folder: Path) -> list[Path]:
+    return [enhanced(folder, modality="PT")]
+
+
+def spect(folder: Path) -> list[Path]:
+    return [nuclear_medicine(folder)]
