@@ -1,5 +1,6 @@
 """The way from many starts to one pose: coarse for all of them, finer for fewer."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -117,16 +118,17 @@ class Found:
     converged: bool
 
 
-def search(frame: Frame, starts: Poses, climbing: int) -> Found:
-    """Climb from the `climbing` best of `starts` at the coarse level, then from ever fewer at finer ones.
+def search(frame: Frame, groups: Sequence[Poses], climbing: int) -> Found:
+    """Climb from the `climbing` best starts of each group at the coarse level, then from ever fewer at finer ones.
 
-    Neighbouring starts are thinned, so that the ones that climb are different; the first of `starts` always climbs.
+    Neighbouring starts are thinned, so that the ones that climb are different; the first of all always climbs.
     """
-    value, _ = frame.objective(COARSE).value(starts)
-    chosen = distinct(starts, value, frame.body_points, SAME_POSE_MM * 2, climbing)
-    if 0 not in chosen.tolist():
-        chosen = torch.cat([chosen, torch.tensor([0])])
-    coarse = frame.climb(COARSE, starts[chosen])
+    objective = frame.objective(COARSE)
+    chosen = groups[0][:1]
+    for starts in groups:
+        value, _ = objective.value(starts)
+        chosen = chosen.joined(starts[distinct(starts, value, frame.body_points, SAME_POSE_MM * 2, climbing)])
+    coarse = frame.climb(COARSE, chosen)
     kept = distinct(coarse.poses, coarse.similarity, frame.body_points, SAME_POSE_MM, COARSE.kept)
     best = coarse.poses[kept[:1]]
     near = gaps_mm(best, coarse.poses, frame.body_points)[0] < SAME_POSE_MM
