@@ -176,7 +176,12 @@ def test_the_settings_page_explains_every_key_of_every_section() -> None:
         for section in sections
         if section.startswith("`[")
     }
-    models = {**SECTIONS, "peers.NAME": PeerSettings, "recipes.NAME": RecipeSettings, "recipes.NAME.gate": GateSettings}
+    models: dict[str, type[BaseModel]] = {
+        **SECTIONS,
+        "peers.NAME": PeerSettings,
+        "recipes.NAME": RecipeSettings,
+        "recipes.NAME.gate": GateSettings,
+    }
     del models["peers"], models["recipes"]
     wanted = {name: set(model.model_fields) for name, model in models.items()}
     wanted["recipes.NAME"].remove("gate")
