@@ -35,6 +35,9 @@ WIDEST_GAP = 3.5
 MOST_MISSING = 0.25
 """Share of the slices that may be missing in all."""
 
+INTERLEAVED = 0.2
+"""Lower over upper quartile of the steps: scans with thin and thick parts stay above 0.3, interleaved stacks below."""
+
 TOLD_APART_BY: tuple[tuple[str, str], ...] = (
     ("StackID", "stacks"),
     ("ImageType", "image types"),
@@ -107,6 +110,7 @@ def stack_of(frames: Sequence[Frame], same_image: Callable[[Frame, Frame], bool]
         slices = "1 slice is" if len(unique) == 1 else f"{len(unique)} slices are"
         raise NotAVolumeError(f"{slices} no volume; at least {FEWEST_SLICES} slices at different places are needed")
     stack = Stack(tuple(unique), row, column, spacing)
+    _refuse_interleaved(stack)
     notes += _gaps(stack)
     return Stack(stack.frames, row, column, spacing, tuple(notes))
 
@@ -181,6 +185,17 @@ def _label(value: Any) -> str:
     return "none" if value is None else " ".join(texts(value))
 
 
+def _refuse_interleaved(stack: Stack) -> None:
+    """Two stacks with a small offset between them look like one with steps that alternate."""
+    steps = np.diff(stack.distances_mm)
+    low, high = np.quantile(steps, (0.25, 0.75))
+    if low < INTERLEAVED * high:
+        raise NotAVolumeError(
+            f"the slices are {steps.min():.2f} to {steps.max():.2f} mm apart in turn, "
+            "as when several stacks lie over one another; one volume is one stack"
+        )
+
+
 def _gaps(stack: Stack) -> list[str]:
     """What to say of missing slices; raises `NotAVolumeError` where too many are."""
     distances, usual = stack.distances_mm, stack.usual_step_mm
@@ -198,7 +213,7 @@ def _gaps(stack: Stack) -> list[str]:
     widest = max(high - low for low, high in gaps)
     if widest > WIDEST_GAP * usual or missing > MOST_MISSING * len(stack.frames):
         raise NotAVolumeError(
-            f"about {missing} slices are missing where the usual step is {usual:.2f} mm: along the normal {named}"
+            f"{missing} or so slices are missing where the usual step is {usual:.2f} mm: along the normal {named}"
         )
     return [
         f"About {missing} slices are missing (along the normal {named}); what lies there is marked as not measured."

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from pydicom import Dataset, dcmread
@@ -183,10 +184,14 @@ def identity_of(dataset: Dataset) -> PatientIdentity:
     )
 
 
+_one_at_a_time = RLock()
+"""Python keeps its warning filters for the whole process; loads that overlapped would leave each other's behind."""
+
+
 @contextmanager
 def tolerating(notes: list[str]) -> Iterator[None]:
     """Read on where a header breaks the rules; afterwards one of `notes` says so, without the values."""
-    with warnings.catch_warnings(record=True) as caught:
+    with _one_at_a_time, warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
     count = len({str(warning.message) for warning in caught})

@@ -5,10 +5,12 @@ laid on a regular grid. Whatever was tolerated, left out or left unchanged on th
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +56,7 @@ def load_series(files: Sequence[Path]) -> LoadedSeries:
         datasets = [datasets[index] for index in kept]
         refuse_non_volumes(datasets)
         refuse_without_pixels(datasets)
-        stack = stack_of(frames_of(datasets), lambda one, other: _same_image(datasets, one, other))
+        stack = stack_of(frames_of(datasets), _same_image(datasets))
         modality = str(filled(datasets[0], "Modality") or "OT")
         quantity = quantity_of(modality, [frame.header for frame in stack.frames])
         outside = AIR_HU if quantity.unit is Unit.HU else 0.0
@@ -78,10 +80,18 @@ def load_series(files: Sequence[Path]) -> LoadedSeries:
     return LoadedSeries(volume, headers)
 
 
-def _same_image(datasets: Sequence[Dataset], one: Frame, other: Frame) -> bool:
-    """Whether two frames hold the same values."""
-    values = [rescale_of(f.header)(decoded(datasets[f.instance])[f.number]) for f in (one, other)]
-    return np.array_equal(values[0], values[1])
+def _same_image(datasets: Sequence[Dataset]) -> Callable[[Frame, Frame], bool]:
+    """Says whether two frames hold the same values; a multi-frame object is decoded once, not once for each pair."""
+
+    @lru_cache(maxsize=2)
+    def stored(instance: int) -> NDArray[Any]:
+        return decoded(datasets[instance])
+
+    def same(one: Frame, other: Frame) -> bool:
+        first, second = (rescale_of(frame.header)(stored(frame.instance)[frame.number]) for frame in (one, other))
+        return np.array_equal(first, second)
+
+    return same
 
 
 def _voxels(

@@ -168,7 +168,7 @@ def test_a_missing_slice_is_reported_and_marked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("positions", [heights(0, 3, 6, 9, 24, 27, 30, 33), heights(0, 3, 9, 15, 21, 24, 27, 30)])
 def test_too_much_missing_is_refused_with_the_place(positions: list[Any], tmp_path: Path) -> None:
-    with pytest.raises(NotAVolumeError, match=r"slices are missing where the usual step is 3.00 mm: along the normal"):
+    with pytest.raises(NotAVolumeError, match=r"slices are missing where the usual step is 3\.00 mm: along the normal"):
         load_series(classic_series(tmp_path, noise((8, 6, 6)), positions=positions))
 
 
@@ -219,6 +219,12 @@ def test_two_images_at_one_place_are_refused_by_what_tells_them_apart(
 def test_two_images_with_nothing_between_them_are_refused_too(tmp_path: Path) -> None:
     with pytest.raises(NotAVolumeError, match="with no order to them"):
         load_series(classic_series(tmp_path, noise((6, 6, 6)), positions=heights(0, 0, 3, 3, 6, 6)))
+
+
+def test_two_stacks_a_little_apart_are_refused(tmp_path: Path) -> None:
+    positions = heights(0, 0.1, 3, 3.1, 6, 6.1, 9, 9.1, 12, 12.1)
+    with pytest.raises(NotAVolumeError, match=r"0\.10 to 2\.90 mm apart in turn"):
+        load_series(classic_series(tmp_path, noise((10, 6, 6)), positions=positions))
 
 
 def test_mixed_orientations_are_refused(tmp_path: Path) -> None:
