@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
+from rich.table import Column, Table
 
 from storage.cases import Cases
 from storage.catalogue import Catalogue
@@ -147,7 +147,8 @@ def series(limit: Limit = 50, config: Config = None, json: Json = False) -> None
     if json:
         write_json({"series": [series_values(record) for record in records]})
         return
-    table = Table("series", "modality", "description", "instances", "state", "from", "last received", "why complete")
+    uid = Column("series", overflow="fold")  # to be copied whole
+    table = Table(uid, "modality", "description", "instances", "state", "from", "last received", "why complete")
     for record in records:
         table.add_row(
             record.series_instance_uid,

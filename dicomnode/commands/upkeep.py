@@ -78,8 +78,7 @@ def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Findin
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
     own = PeerSettings(ae_title=settings.node.ae_title, host=settings.node.host, port=settings.node.port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
-    for name, peer in settings.peers.items():
-        yield _finding(f"peer {name}", partial(_answered, peer, settings.node.ae_title))
+    yield from _peers(settings)
 
 
 def migrate(
@@ -112,6 +111,16 @@ def _finding(check: str, look: Callable[[], str]) -> Finding:
 
 def _answered(peer: PeerSettings, calling: str) -> str:
     return f"{peer.ae_title} at {peer.host}:{peer.port} answered in {echo(peer, calling) * 1000:.0f} ms"
+
+
+def _peers(settings: Settings) -> Iterator[Finding]:
+    """Peers to which a rule sends must answer; a scanner that only sends need not listen."""
+    destinations = {name for rule in settings.rules for name in rule.destinations}
+    for name, peer in settings.peers.items():
+        finding = _finding(f"peer {name}", partial(_answered, peer, settings.node.ae_title))
+        if not finding.good and name not in destinations:
+            finding = Finding(finding.check, good=True, detail="it does not answer, and no rule sends to it")
+        yield finding
 
 
 def _recipes(settings: Settings) -> Iterator[Finding]:

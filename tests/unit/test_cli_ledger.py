@@ -23,7 +23,7 @@ def config(tmp_path: Path, dicomnode: Command) -> Path:
     path = tmp_path / "node.toml"
     path.write_text(
         f'[storage]\npath = "{tmp_path / "data"}"\nreserve_bytes = 0\n[node]\nport = 1\n'
-        '[peers.pacs]\nae_title = "PACS"\nport = 1\n'
+        '[peers.pacs]\nae_title = "PACS"\nport = 1\n[peers.petct]\nae_title = "PETCT1"\nport = 1\n'
         '[[rules]]\nname = "PET/CT"\nfixed = "CT"\nmoving = ["PT", "MR"]\ndestinations = ["pacs"]\n',
         encoding="utf-8",
     )
@@ -71,6 +71,7 @@ def test_the_doctor_of_a_node_that_does_not_run(dicomnode: Command, config: Path
     assert answer.code == 1
     findings = {finding["check"]: finding["good"] for finding in answer.values["findings"]}
     assert [check for check, good in findings.items() if not good] == ["node", "peer pacs"]
+    assert findings["peer petct"], "a scanner that only sends need not listen"
     table = dicomnode("doctor", "--config", config)
     assert "no association with PACS@127.0.0.1:1" in table.stdout
     assert table.stderr == ""
@@ -128,6 +129,7 @@ def test_series_say_why_they_are_complete_and_nothing_of_the_patient(
     assert series["evidence"] == ["nothing came for 30 s"]
     table = dicomnode("series", "--config", config).stdout
     assert "nothing came for 30 s" in table
+    assert "1.2.3.4" in table
     for value in (PATIENT.name, PATIENT.patient_id, PATIENT.birth_date):
         assert value not in table + str(series)
 
