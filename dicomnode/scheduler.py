@@ -15,6 +15,7 @@ from storage.catalogue import Catalogue
 from storage.records import CaseRecord, CaseState, SeriesRecord
 
 from .match import Matching, completeness, group_name, match
+from .observe.metrics import SERIES_COMPLETED
 from .settings import Settings
 
 log = structlog.get_logger()
@@ -102,6 +103,7 @@ class Scheduler:
             return
         if self._catalogue.complete_series(uid, found.evidence, series.last_received_at):
             self._not_before.pop(uid, None)
+            SERIES_COMPLETED.inc()
             log.info(
                 "a series is complete",
                 action="series_completed",

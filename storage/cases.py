@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Select, and_, exists, or_, select, update
+from sqlalchemy import Select, and_, exists, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased, joinedload
 
@@ -181,6 +181,11 @@ class Cases:
         """The newest cases first."""
         wanted = _cases().order_by(CaseRow.created_at.desc(), CaseRow.case_id).limit(limit)
         return self._records(wanted.where(CaseRow.state.in_(states)) if states else wanted)
+
+    def count(self, state: CaseState) -> int:
+        """How many cases are in `state`."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.count()).select_from(CaseRow).where(CaseRow.state == state)) or 0
 
     def of_series(self, series_instance_uid: str) -> tuple[CaseRecord, ...]:
         """Every case that reads the series, the newest first."""

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from functools import partial
 from typing import Annotated
 
 import structlog
@@ -13,9 +14,11 @@ from storage.catalogue import Catalogue
 from storage.migrate import upgrade
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
+from storage.records import CaseState
 from storage.session import Database
 
 from ..observe.logs import configure_logs
+from ..observe.metrics import CASES
 from .terminal import Config, settings_from
 
 log = structlog.get_logger(__name__)
@@ -44,6 +47,8 @@ def serve(config: Config = None) -> None:
         Scheduler(settings, catalogue, cases),
         Server(settings, store, catalogue, outbox),
     )
+    for state in CaseState:
+        CASES.labels(state.value).set_function(partial(cases.count, state))
     stop = _stop_on_signals()
     started = []
     try:

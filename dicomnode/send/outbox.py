@@ -23,6 +23,7 @@ from storage.records import Delivery, DeliveryState, DerivedInstance
 
 from ..errors import PeerError
 from ..network.association import Limits
+from ..observe.metrics import DELIVERIES
 from ..settings import PeerSettings, Settings
 from .storage_commitment import request
 from .storage_scu import send_files
@@ -144,6 +145,7 @@ class Sender:
             )
         except PeerError as error:
             self._outbox.retry(delivery.delivery_id, str(error), self._retry_at(delivery, clock))
+            DELIVERIES.labels("failed").inc()
             raise
         if report.interrupted:
             return False
@@ -151,8 +153,10 @@ class Sender:
         if refused:
             reason = f"{len(refused)} of {len(delivery.series.instances)} instances refused"
             self._outbox.refused(delivery.delivery_id, refused, reason, self._retry_at(delivery, clock))
+            DELIVERIES.labels("refused").inc()
             log.warning("The peer refused instances", action="instances_refused", refused=sorted(refused))
             return False
+        DELIVERIES.labels("sent").inc()
         log.info("A series was sent", action="series_sent", instances=report.stored)
         return True
 

@@ -108,6 +108,13 @@ def test_an_ambiguous_beginning_is_refused(cases: Cases, database: Database) -> 
     assert cases.get("abcdef1").plan == records[1].plan
 
 
+def test_cases_are_counted_by_state(cases: Cases) -> None:
+    opened(cases, "a")
+    opened(cases, "b", "HOSPITAL|P-2")
+    claimed(cases)
+    assert (cases.count(CaseState.QUEUED), cases.count(CaseState.RUNNING), cases.count(CaseState.FAILED)) == (1, 1, 0)
+
+
 def test_cases_are_found_by_series_and_by_state(cases: Cases) -> None:
     shared = fusion_plan("a").fixed
     first = opened(cases, "a")
