@@ -24,8 +24,11 @@ Config = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on one line, the last of stdout.")]
 
-out = Console()
-err = Console(stderr=True)
+PIPE_COLUMNS = 240
+"""A file or a pipe has no width; what is read there is searched for whole identifiers."""
+
+out = Console(width=None if sys.stdout.isatty() else PIPE_COLUMNS)
+err = Console(stderr=True, width=None if sys.stderr.isatty() else PIPE_COLUMNS)
 
 
 def settings_from(config: Path | None) -> Settings:
