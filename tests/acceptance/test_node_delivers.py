@@ -99,3 +99,14 @@ def test_late_slices_replace_the_case(orthanc: Orthanc, make_node: MakeNode, sma
     assert new.result is not None
     old_uids = {series.series_instance_uid for series in first.result.derived}
     assert not old_uids & {series.series_instance_uid for series in new.result.derived}
+
+
+def test_the_ledger_may_be_a_postgresql(
+    orthanc: Orthanc, make_node: MakeNode, small_pet_ct: GeneratedPatient, postgresql_url: str
+) -> None:
+    node = make_node(orthanc.port, moving=("PT",), database_url=postgresql_url)
+    node.start()
+    storescu(node.port, "FUSIONNODE", [small_pet_ct.fixed.folder, small_pet_ct.moving.folder]).check_returncode()
+
+    (case,) = node.await_cases(1, CaseState.DELIVERED)
+    held_once(orthanc, case)
