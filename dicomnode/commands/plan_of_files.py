@@ -19,6 +19,7 @@ from storage.records import (
     StoredObject,
 )
 
+from ..errors import SettingsError
 from ..load import LoadedInput
 from ..match.check import check_pair
 from ..match.frame_of_reference import shared_frame
@@ -35,10 +36,11 @@ def plan_of_files(
 ) -> tuple[FusionPlan, tuple[str, ...]]:
     """The plan of fixed and moving inputs, and warnings.
 
-    Raises `DifferentPatientsError` unless that is allowed.
+    Raises `DifferentPatientsError` unless that is allowed, and `SettingsError` for inputs of one series.
     """
     zone = ZoneInfo(settings.node.time_zone)
     fixed, *movings = (_series_record(each, settings) for each in inputs)
+    _refuse_one_series_twice((fixed, *movings))
     warnings: list[str] = []
     choices, defaults = [], []
     for each, moving in zip(inputs[1:], movings, strict=True):
@@ -59,6 +61,20 @@ def plan_of_files(
         reasons=("filed in the study of the fixed series", *warnings),
     )
     return plan, tuple(warnings)
+
+
+def _refuse_one_series_twice(series: Sequence[SeriesRecord]) -> None:
+    """A plan knows its series by their UIDs: under one UID it would take the voxels of one input for those of all."""
+    names = ("the fixed input", *(f"moving input {number}" for number in range(1, len(series))))
+    seen: dict[str, str] = {}
+    for name, each in zip(names, series, strict=True):
+        uid = each.series_instance_uid
+        if uid in seen:
+            raise SettingsError(
+                f"{seen[uid]} and {name} are the same series ({uid}): name two series, "
+                "or give one a Series Instance UID of its own"
+            )
+        seen[uid] = name
 
 
 def _choice(loaded: LoadedInput, record: SeriesRecord, reasons: tuple[str, ...]) -> SeriesChoice:

@@ -1,0 +1,76 @@
+"""`fuse` on folders of small DICOM series: whose voxels are used, what the results are called, what lies beside them."""
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+
+from tests.fixtures.command_line import Answer, Command
+from tests.fixtures.dicom_series import classic_series
+
+SHAPE = (12, 32, 32)
+CONFIG = """
+[recipes.header]
+registrar = "identity"
+outputs = ["registered_series", "fused_colour", "spatial_registration", "quality_report", "parametric_map"]
+"""
+
+
+def head(shift: float = 0.0) -> NDArray[np.int16]:
+    """A head in CT numbers above -1024, `shift` voxels to the side."""
+    z, y, x = np.indices(SHAPE).astype(np.float64)
+    inside = ((z - 6) / 5) ** 2 + ((y - 16) / 12) ** 2 + ((x - 16 - shift) / 9) ** 2 < 1
+    bone = ((z - 5) / 2) ** 2 + ((y - 12) / 3) ** 2 + ((x - 19 - shift) / 2) ** 2 < 1
+    return np.where(bone, 1800, np.where(inside, 1064, 24)).astype(np.int16)
+
+
+def series(folder: Path, uid: str, stored: NDArray[np.int16], frame: str = "1.2.3.5") -> Path:
+    """A CT series with the same names whenever it is written with the same `uid`."""
+
+    def name(number: int, dataset: pydicom.Dataset) -> None:
+        dataset.SOPInstanceUID = f"{uid}.{number + 1}"
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+
+    classic_series(
+        folder,
+        stored,
+        spacing_mm=(4.0, 4.0),
+        step_mm=6.0,
+        each=name,
+        SeriesInstanceUID=uid,
+        FrameOfReferenceUID=frame,
+        AcquisitionDate="20260112",
+        AcquisitionTime="100000",
+    )
+    return folder
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "node.toml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def fixed(tmp_path: Path) -> Path:
+    return series(tmp_path / "fixed", "1.2.840.1", head())
+
+
+def fuse(dicomnode: Command, config: Path, out: Path, *folders: Path, recipe: str = "header") -> Answer:
+    return dicomnode("fuse", *folders, "--out", out, "--config", config, "--recipe", recipe, "--json")
+
+
+@pytest.mark.parametrize("twice", [(0, 1), (1, 2)], ids=["fixed and moving", "two movings"])
+def test_two_inputs_of_one_series_are_2_and_never_one_volume(
+    dicomnode: Command, config: Path, tmp_path: Path, twice: tuple[int, int]
+) -> None:
+    uids = ["1.2.840.1", "1.2.840.2", "1.2.840.3"]
+    uids[twice[1]] = uids[twice[0]]
+    folders = [series(tmp_path / str(n), uid, head(2.0 * n), f"1.2.3.{n}") for n, uid in enumerate(uids)]
+    answer = fuse(dicomnode, config, tmp_path / "out", *folders)
+    assert answer.code == 2
+    assert f"are the same series ({uids[twice[0]]})" in answer.stderr
+    assert answer.stdout == ""
