@@ -93,13 +93,16 @@ class ObjectStore:
         return self._root / digest[:2] / digest
 
     def _prepare(self) -> None:
-        missing = [folder for folder in (self._root, *self._root.parents) if not folder.exists()]
         self._incoming.mkdir(parents=True, exist_ok=True)
         for shelf in _shelves(self._root):
             shelf.mkdir(exist_ok=True)
         (self._root / "lock").touch()
-        for folder in (self._root, *{self._root.parent, *(folder.parent for folder in missing)}):
-            _sync_directory(folder)
+        _sync_directory(self._root)
+        for folder in self._root.parents:  # any of them may just have been made, and its entry lies in the one above
+            with suppress(PermissionError):  # in what we may not list we made nothing
+                _sync_directory(folder)
+            if folder.is_mount():
+                break
 
     def _kept_already(self, place: Path, size_bytes: int) -> bool:
         # A fresh modification time tells a sweep that is under way to leave the object alone.

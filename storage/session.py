@@ -2,7 +2,7 @@
 
 SQLite: pysqlite's own transactions are switched off. A session that may write begins with BEGIN IMMEDIATE, so that it
 never finds half-way through that somebody else was faster; a reading one begins plainly and, in WAL mode, waits for
-nobody. synchronous=FULL, since a commit that answered is a promise.
+nobody. synchronous=FULL, and synchronous_commit=on on PostgreSQL, since a commit that answered is a promise.
 """
 
 import threading
@@ -103,7 +103,9 @@ def _engine(url: URL) -> Engine:
         "max_overflow": MAX_OVERFLOW,
     }
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_S}, **options)
+        engine = create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": BUSY_S}, **options)
+        event.listen(engine, "connect", _set_up_postgresql)
+        return engine
     Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_S}, **options)
     event.listen(engine, "connect", _set_up_sqlite)
@@ -115,6 +117,12 @@ def _set_up_sqlite(connection: Any, _record: object) -> None:
     connection.isolation_level = None
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _set_up_postgresql(connection: Any, _record: object) -> None:
+    # A server, database or role may have switched it off: a commit would answer before it is on disk.
+    connection.execute("SET synchronous_commit = on")
+    connection.commit()  # a rollback would take it back
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -69,6 +69,23 @@ def test_a_commit_of_sqlite_is_on_disk(tmp_path: Path) -> None:
     assert settings == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
 
 
+@pytest.mark.pacs
+def test_a_commit_of_postgresql_is_on_disk_whatever_the_role_was_given(postgresql_url: str) -> None:
+    database = Database(postgresql_url)
+    with database.session() as session:
+        session.execute(text("ALTER ROLE CURRENT_USER SET synchronous_commit = off"))
+    database.dispose()
+    try:
+        for _ in range(2):  # also after the first transaction of a connection was rolled back
+            with pytest.raises(ZeroDivisionError), database.session() as session:
+                assert session.execute(text("SHOW synchronous_commit")).scalar_one() == "on"
+                raise ZeroDivisionError
+    finally:
+        with database.session() as session:
+            session.execute(text("ALTER ROLE CURRENT_USER RESET synchronous_commit"))
+        database.dispose()
+
+
 def test_readers_of_sqlite_wait_for_nobody(database_url: str) -> None:
     database = Database(database_url)
     upgrade(database)

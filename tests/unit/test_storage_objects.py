@@ -212,6 +212,24 @@ def test_the_bytes_and_the_name_are_on_disk_before_put_returns(
     assert calls[3:] == ["fsync folder"]
 
 
+def test_folders_that_were_made_just_before_the_store_are_on_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever starts the node makes the storage path first; its entry must outlive a power cut too."""
+    synced: set[Path] = set()
+    fsync = os.fsync
+
+    def noted_fsync(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        fsync(descriptor)
+
+    (tmp_path / "new" / "storage").mkdir(parents=True)
+    monkeypatch.setattr(os, "fsync", noted_fsync)
+    ObjectStore(tmp_path / "new" / "storage" / "objects")
+    made = tmp_path / "new" / "storage" / "objects"
+    assert {made, made.parent, made.parent.parent, tmp_path} <= synced
+
+
 def test_a_sweep_takes_what_nothing_keeps_and_nobody_put_lately(store: ObjectStore) -> None:
     kept, orphan, fresh = (store.put(data) for data in (b"kept", b"orphan", b"fresh"))
     touched = store.put(b"touched")
