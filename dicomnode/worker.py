@@ -10,15 +10,24 @@ import time
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from pathlib import Path
 
 import structlog
 
 from fusion import FusionError
 from storage.cases import Cases
 from storage.catalogue import Catalogue
-from storage.errors import StaleClaimError, StorageError
+from storage.errors import CorruptObjectError, StaleClaimError, StorageError
 from storage.objects import ObjectStore
-from storage.records import CaseResult, CaseState, Claim, DerivedInstance, DerivedSeries, SeriesChoice
+from storage.records import (
+    CaseResult,
+    CaseState,
+    Claim,
+    DerivedInstance,
+    DerivedSeries,
+    InstanceRecord,
+    SeriesChoice,
+)
 
 from . import pipeline
 from .encode import EncodedSeries, Equipment, file_bytes
@@ -85,7 +94,8 @@ class Worker:
             log.error(  # noqa: TRY400 - a traceback with locals would print headers
                 "the case ended in an error", action="case_error", **account(error)
             )
-            self._fail(claim, error, retry_helps=not isinstance(error, NodeError) or error.retry_helps)
+            known = isinstance(error, NodeError | StorageError)
+            self._fail(claim, error, retry_helps=error.retry_helps if known else True)
 
     def _carry_out(self, claim: Claim) -> CaseResult:
         plan = claim.case.plan
@@ -112,12 +122,21 @@ class Worker:
         return CaseResult(outcome.verdict.value, reports, derived)
 
     def _open(self, choice: SeriesChoice) -> LoadedSeries:
-        """The instances that the plan was made of; what arrived later belongs to another plan."""
+        """The instances that the plan was made of; what arrived later belongs to another plan.
+
+        Raises `CorruptObjectError` naming the instance whose bytes are not those that were received.
+        """
         wanted = set(choice.sop_instance_uids)
         instances = self._catalogue.instances(choice.series_instance_uid)
-        return load_series(
-            [self._store.path(each.stored.digest) for each in instances if each.sop_instance_uid in wanted]
-        )
+        return load_series([self._verified(each) for each in instances if each.sop_instance_uid in wanted])
+
+    def _verified(self, instance: InstanceRecord) -> Path:
+        if not self._store.verify(instance.stored.digest):
+            raise CorruptObjectError(
+                f"the instance {instance.sop_instance_uid} is damaged on disk (object {instance.stored.digest}); "
+                "restore the object from a backup, then retry the case"
+            )
+        return self._store.path(instance.stored.digest)
 
     def _keep(self, series: EncodedSeries) -> DerivedSeries:
         """Write every object of `series` to the store, durably, before the ledger names it."""
@@ -150,9 +169,15 @@ class Worker:
         workers = self._settings.workers
         again = retry_helps and claim.case.attempts < workers.max_attempts
         retry_at = datetime.now(UTC) + timedelta(seconds=workers.retry_delay_s) if again else None
-        with contextlib.suppress(StaleClaimError):
+        try:
             self._cases.fail(claim, f"{type(error).__name__}: {error}", retry_at)
-        log.warning("a case failed", action="case_failed", error_type=type(error).__name__, retried=again)
+        except StaleClaimError:
+            log.warning("another worker took the case over", action="case_fenced")
+        except StorageError as unrecorded:
+            # The lease lapses, and the case is taken up again when the ledger is back.
+            log.warning("a failure could not be recorded", action="case_unrecorded", error=str(unrecorded))
+        else:
+            log.warning("a case failed", action="case_failed", error_type=type(error).__name__, retried=again)
 
     @contextlib.contextmanager
     def _lease(self, claim: Claim) -> Iterator[None]:

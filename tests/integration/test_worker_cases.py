@@ -1,5 +1,6 @@
 """A case from its plan to its deliveries: what a worker records, and what it never does twice."""
 
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,7 +10,11 @@ from pydicom import dcmread
 from pydicom.uid import JPEGExtended12Bit
 
 from dicomnode.demo.patients import GeneratedPatient
-from storage.records import CaseState
+from dicomnode.worker import Worker
+from storage.cases import Cases
+from storage.errors import UnavailableError
+from storage.records import CaseRecord, CaseState, Claim
+from storage.session import Database
 from tests.fixtures.node_parts import NodeParts
 
 
@@ -130,6 +135,59 @@ def test_pixels_that_nothing_decodes_fail_the_case_once_with_the_reason(
     assert case.state is CaseState.FAILED
     assert "JPEG Extended" in case.error
     assert not node_parts.worker().run_once(), "what cannot be decoded is not tried again"
+
+
+def test_a_damaged_instance_fails_the_case_and_is_named(node_parts: NodeParts, small_pet_ct: GeneratedPatient) -> None:
+    """One bit of a pixel: the file is still a whole DICOM file, and the volume would look right."""
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    uid = node_parts.only_case().plan.moving[0].sop_instance_uids[1]
+    (instance,) = (
+        each
+        for each in node_parts.catalogue.instances(node_parts.only_case().plan.moving[0].series_instance_uid)
+        if each.sop_instance_uid == uid
+    )
+    damaged = node_parts.store.path(instance.stored.digest)
+    whole = damaged.read_bytes()
+    damaged.chmod(0o640)
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    node_parts.worker().run_once()
+
+    case = node_parts.only_case()
+    assert case.state is CaseState.FAILED
+    assert "CorruptObjectError" in case.error
+    assert uid in case.error
+    damaged.write_bytes(whole)
+    node_parts.cases.retry(case.case_id, "an operator", "restored")
+    assert node_parts.worker().run_once()
+    assert node_parts.only_case().state is CaseState.DELIVERING
+
+
+class AwayWhenItFails(Cases):
+    """A ledger that is away just when a failure is to be recorded."""
+
+    def fail(self, claim: Claim, error: str, retry_at: datetime | None) -> CaseRecord:  # noqa: ARG002
+        raise UnavailableError("the database did not answer")
+
+
+def test_a_failure_that_cannot_be_recorded_does_not_end_the_worker(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient, tmp_path: Path
+) -> None:
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    case = node_parts.only_case()
+    for instance in node_parts.catalogue.instances(case.plan.fixed.series_instance_uid):
+        node_parts.store.path(instance.stored.digest).unlink()
+    away = AwayWhenItFails(Database(f"sqlite:///{tmp_path / 'ledger.sqlite'}"))
+    brief = node_parts.with_workers(lease_s=0.1)
+    worker = Worker(brief, away, node_parts.catalogue, node_parts.store, "test", "cpu")
+
+    assert worker.run_once()
+
+    assert node_parts.only_case().state is CaseState.RUNNING
+    time.sleep(0.2)
+    assert node_parts.worker().run_once(), "the lease lapsed, and the case is taken up again"
+    assert "no object" in node_parts.only_case().error
 
 
 @pytest.mark.parametrize(("review", "state"), [("hold", CaseState.REVIEW), ("send_flagged", CaseState.DELIVERING)])
