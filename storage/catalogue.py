@@ -39,8 +39,8 @@ class Catalogue:
     def add_instance(self, instance: InstanceRecord, due_at: datetime) -> AddOutcome:
         """Enter the instance, whose bytes are already kept; its series is complete at `due_at` unless more comes.
 
-        NEW reopens a complete series. DUPLICATE (the bytes in use, or set aside before) changes nothing. VERSION (same
-        encoded pixels) and CONFLICT set the bytes aside; the first stay in use.
+        NEW reopens a complete series. DUPLICATE (the bytes in use) changes nothing. VERSION (same encoded pixels) and
+        CONFLICT set the bytes aside, once, and are answered whenever they come; the first stay in use.
         """
         with self._database.session() as session:
             in_use = _in_use(session, instance.sop_instance_uid)
@@ -296,7 +296,7 @@ def _compare(session: Session, in_use: InstanceRow, instance: InstanceRecord) ->
         return AddOutcome.DUPLICATE
     same_pixels = in_use.pixel_digest == instance.pixel_digest
     reason = AddOutcome.VERSION if same_pixels else AddOutcome.CONFLICT
-    is_new = insert_new(
+    insert_new(
         session,
         SetAsideRow,
         instance_row_id=in_use.id,
@@ -308,7 +308,7 @@ def _compare(session: Session, in_use: InstanceRow, instance: InstanceRecord) ->
         source_ae_title=instance.source_ae_title,
         received_at=instance.received_at,
     )
-    return reason if is_new else AddOutcome.DUPLICATE
+    return reason
 
 
 def _folded(patient_id: str) -> str:

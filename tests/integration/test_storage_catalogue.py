@@ -63,8 +63,9 @@ def test_other_headers_are_a_version_and_other_pixels_a_conflict(catalogue: Cata
 
     assert add(catalogue, version) is AddOutcome.VERSION
     assert add(catalogue, conflict) is AddOutcome.CONFLICT
-    assert add(catalogue, version) is AddOutcome.DUPLICATE
-    assert add(catalogue, conflict) is AddOutcome.DUPLICATE
+    assert add(catalogue, version) is AddOutcome.VERSION, "what is sent again is still not what is in use"
+    assert add(catalogue, conflict) is AddOutcome.CONFLICT
+    assert add(catalogue, first) is AddOutcome.DUPLICATE
 
     assert catalogue.instances("1.2.3.4") == (first,)
     assert catalogue.series("1.2.3.4") == before
