@@ -21,7 +21,7 @@ from tests.fixtures.written_quantities import PATIENTS, TUMOURS
 PAIRS = "registration_pairs"
 TEMPLATES = ("tplCT", "tplPET", "tplSPECT", "tplT2", "tplPD")
 ONE_SUBJECT = "chrisPD"
-"""The T1 scan of the subject is the fixed image of this pair. The volunteer of `mr_positions` seems the same person: all
+"""The T1 scan of the subject is the fixed image of this pair. The volunteer of `mr_positions` seems to be the same: all
 three heads fit without a stretch, and T1 → volunteer → PD ends within 0.5 mm of T1 → PD."""
 
 SERIES_OFFSETS = (NONE, SMALL, MIDDLE, LARGE, FLIP)
