@@ -2,7 +2,7 @@
 
 A delivery is PENDING, then SENT where the peer is to confirm by storage commitment, then COMMITTED; or DONE at once. It
 is FAILED when no further try is made without a person. With the last one a DELIVERING case becomes DELIVERED, in the
-same transaction.
+same transaction. What was answered, given up or withdrawn stays as it is, whatever the sender says of it afterwards.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -20,6 +20,7 @@ from .session import Database
 from .transitions import GIVEN_UP, locked_case, move
 
 ARRIVED = frozenset({DeliveryState.DONE, DeliveryState.COMMITTED})
+OPEN = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
 
 
 class Outbox:
@@ -40,13 +41,27 @@ class Outbox:
         with self._database.reading() as session:
             return tuple(_delivery(row) for row in session.scalars(wanted))
 
-    def sent(self, delivery_id: int, commitment_uid: str, deadline: datetime | None, error: str = "") -> None:
+    def stands(self, delivery_id: int, state: DeliveryState) -> bool:
+        """Whether it is in that state still, and its case has not been given up."""
+        wanted = (
+            select(DeliveryRow.id)
+            .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
+            .where(DeliveryRow.id == delivery_id, DeliveryRow.state == state, CaseRow.state.not_in(GIVEN_UP))
+        )
+        with self._database.reading() as session:
+            return session.scalar(wanted) is not None
+
+    def sent(self, delivery_id: int, commitment_uid: str, deadline: datetime | None, error: str = "") -> bool:
         """The peer took every instance. With a commitment requested it is SENT until `deadline`, without ("") DONE.
 
-        `error` says why the request for commitment has not reached the peer.
+        `error` says why the request for commitment has not reached the peer. False when the delivery had ended by then.
         """
         with self._database.session() as session:
             case, row = _locked(session, delivery_id)
+            if row.state not in OPEN:
+                if case.state in GIVEN_UP:
+                    row.last_error = f"the case is {case.state}; the peer had taken every instance by then"
+                return False
             row.state = DeliveryState.SENT if commitment_uid else DeliveryState.DONE
             row.attempts += 1
             row.next_attempt_at = None
@@ -55,19 +70,22 @@ class Outbox:
             row.commitment_uid = commitment_uid
             row.commitment_deadline = deadline if commitment_uid else None
             _settle(session, case)
+            return True
 
     def refused(self, delivery_id: int, refused: Mapping[str, str], error: str, retry_at: datetime | None) -> None:
         """The peer refused instances (SOP Instance UID → status); tried again at `retry_at`, or left for a person."""
         with self._database.session() as session:
             case, row = _locked(session, delivery_id)
-            row.refused = dict(refused)
-            _try_again(case, row, error, retry_at)
+            if row.state in OPEN:
+                row.refused = dict(refused)
+                _try_again(case, row, error, retry_at)
 
     def retry(self, delivery_id: int, error: str, retry_at: datetime | None) -> None:
         """It did not arrive, or was not confirmed in time; tried again at `retry_at`, or FAILED with None."""
         with self._database.session() as session:
             case, row = _locked(session, delivery_id)
-            _try_again(case, row, error, retry_at)
+            if row.state in OPEN:
+                _try_again(case, row, error, retry_at)
 
     def committed(
         self, commitment_uid: str, failed: Mapping[str, str], retry_at: datetime | None = None
@@ -85,6 +103,8 @@ class Outbox:
             case, row = _locked(session, delivery_id)
             if row.commitment_uid != commitment_uid:
                 return None
+            if row.state not in OPEN:
+                return _delivery(row)
             if failed:
                 row.refused = dict(failed)
                 row.attempts -= 1  # counted when it was sent
@@ -100,9 +120,12 @@ class Outbox:
             return _delivery(row)
 
     def overdue(self, now: datetime) -> tuple[Delivery, ...]:
-        """What was sent and not confirmed by its deadline."""
-        wanted = select(DeliveryRow).where(
-            DeliveryRow.state == DeliveryState.SENT, DeliveryRow.commitment_deadline <= now
+        """What was sent and not confirmed by its deadline, unless its case has been given up."""
+        wanted = (
+            select(DeliveryRow)
+            .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
+            .where(DeliveryRow.state == DeliveryState.SENT, DeliveryRow.commitment_deadline <= now)
+            .where(CaseRow.state.not_in(GIVEN_UP))
         )
         with self._database.reading() as session:
             return tuple(_delivery(row) for row in session.scalars(wanted.order_by(DeliveryRow.id)))

@@ -101,6 +101,8 @@ class Sender:
         for delivery in deliveries:
             if self._stopping.is_set():
                 return
+            if not self._outbox.stands(delivery.delivery_id, delivery.state):
+                continue  # since it was read its case was withdrawn, or the peer has answered
             log = logger.bind(
                 case_id=delivery.case_id,
                 destination=destination,
@@ -141,13 +143,14 @@ class Sender:
                 self._settings.node.ae_title,
                 files,
                 limits=self._limits,
-                should_stop=self._stopping.is_set,
+                should_stop=lambda: self._must_stop(delivery),
             )
         except PeerError as error:
             self._outbox.retry(delivery.delivery_id, str(error), self._retry_at(delivery, clock))
             DELIVERIES.labels("failed").inc()
             raise
         if report.interrupted:
+            log.warning("A series was stopped half-way", action="series_interrupted", instances=report.stored)
             return False
         refused = {**broken, **report.refused}
         if refused:
@@ -159,6 +162,9 @@ class Sender:
         DELIVERIES.labels("sent").inc()
         log.info("A series was sent", action="series_sent", instances=report.stored)
         return True
+
+    def _must_stop(self, delivery: Delivery) -> bool:
+        return self._stopping.is_set() or not self._outbox.stands(delivery.delivery_id, DeliveryState.PENDING)
 
     def _files(self, delivery: Delivery) -> tuple[list[Path], Mapping[str, str]]:
         """What to send: everything the first time, later what the peer refused; and what cannot be read any more."""
@@ -191,7 +197,8 @@ class Sender:
         commitment_uid = generate_uid()
         longest_s = self._settings.sending.longest_retry_s
         deadline = clock() + _growing(peer.commitment_timeout_s, delivery.attempts, longest_s)
-        self._outbox.sent(delivery.delivery_id, commitment_uid, deadline)
+        if not self._outbox.sent(delivery.delivery_id, commitment_uid, deadline):
+            return
         try:
             request(
                 peer,

@@ -21,7 +21,7 @@ from storage.records import CaseState, DeliveryState
 from tests.fixtures.deliveries import Ledger
 from tests.fixtures.orthanc import free_port
 from tests.fixtures.slices import write_slices
-from tests.fixtures.small_pacs import HANG_UP, SmallPacs
+from tests.fixtures.small_pacs import HANG_UP, Arrival, SmallPacs
 
 
 def later(seconds: float) -> datetime:
@@ -247,6 +247,30 @@ def test_a_stopped_sender_leaves_the_rest_for_the_next_start(
     sender(ledger, pacs=small_pacs.peer()).run_once(later(1))
     assert ledger.state(case) is CaseState.DELIVERED
     assert sorted(small_pacs.stored) == sorted(uids(files))
+
+
+def test_a_case_that_is_withdrawn_while_it_is_sent_goes_no_further(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    series = [write_slices(tmp_path / name, 3) for name in "abc"]
+    case = ledger.deliver_all(series, "pacs", case="1")
+    other_files = write_slices(tmp_path / "other", 1)
+    other = ledger.deliver(other_files, "pacs", case="2")
+
+    def answer(_: Arrival) -> int:
+        if len(small_pacs.arrivals) == 2:
+            ledger.cases.withdraw(case, "a person", "wrong patient")
+        return 0
+
+    small_pacs.answer = answer
+    small_pacs.start([CTImageStorage])
+    one = sender(ledger, pacs=small_pacs.peer())
+    one.run_once(later(1))
+    one.run_once(later(3600))
+    assert list(small_pacs.stored) == [*uids(series[0])[:2], *uids(other_files)]
+    assert ledger.state(case) is CaseState.WITHDRAWN
+    assert {delivery.state for delivery in ledger.outbox.of_case(case)} == {DeliveryState.FAILED}
+    assert ledger.state(other) is CaseState.DELIVERED
 
 
 def test_a_wrong_syntax_in_the_settings_is_named_at_the_start(ledger: Ledger) -> None:

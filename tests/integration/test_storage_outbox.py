@@ -157,14 +157,51 @@ def test_the_quality_page_of_a_rejected_case_is_sent_and_the_case_stays_rejected
     assert cases.get(case_id).state is CaseState.REJECTED
 
 
-def test_what_was_on_the_wire_when_the_case_was_withdrawn_is_told_as_it_was(cases: Cases, outbox: Outbox) -> None:
+@pytest.mark.parametrize("commitment_uid", ["", "2.25.1"])
+def test_what_was_on_the_wire_when_the_case_was_withdrawn_stays_ended_and_is_told(
+    cases: Cases, outbox: Outbox, commitment_uid: str
+) -> None:
     case_id = delivering(cases, "fused")
     (delivery,) = outbox.due(now())
+    assert outbox.stands(delivery.delivery_id, DeliveryState.PENDING)
     cases.withdraw(case_id, "jane", "wrong patient")
-    outbox.sent(delivery.delivery_id, "", None)
+    assert not outbox.stands(delivery.delivery_id, DeliveryState.PENDING)
+    assert not outbox.sent(delivery.delivery_id, commitment_uid, now())
 
-    assert only(outbox, case_id).state is DeliveryState.DONE
+    ended = only(outbox, case_id)
+    assert (ended.state, ended.attempts) == (DeliveryState.FAILED, 0)
+    assert "had taken every instance" in ended.last_error
+    assert outbox.overdue(now() + SOON) == ()
     assert cases.get(case_id).state is CaseState.WITHDRAWN
+
+
+def test_nobody_asks_for_a_commitment_of_a_withdrawn_case(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    (delivery,) = outbox.due(now())
+    assert outbox.sent(delivery.delivery_id, "2.25.1", now())
+    assert outbox.overdue(now() + SOON) != ()
+    cases.withdraw(case_id, "jane", "wrong patient")
+    assert outbox.overdue(now() + SOON) == ()
+    assert not outbox.stands(delivery.delivery_id, DeliveryState.SENT)
+
+
+@pytest.mark.parametrize("ended", ["done", "committed", "failed"])
+def test_what_has_ended_stays_as_it_is(cases: Cases, outbox: Outbox, ended: str) -> None:
+    case_id = delivering(cases, "fused")
+    (delivery,) = outbox.due(now())
+    if ended == "failed":
+        outbox.retry(delivery.delivery_id, "enough", None)
+    else:
+        outbox.sent(delivery.delivery_id, "2.25.1" if ended == "committed" else "", now() + SOON)
+        outbox.committed("2.25.1", {})
+    before = only(outbox, case_id)
+    assert before.state == ended
+
+    assert not outbox.sent(delivery.delivery_id, "2.25.2", now() + SOON)
+    outbox.refused(delivery.delivery_id, {"2.25.fused.1": "0xA700"}, "full", now())
+    outbox.retry(delivery.delivery_id, "down", now())
+    outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+    assert only(outbox, case_id) == before
 
 
 @pytest.mark.parametrize("answer", ["refused", "unreachable", "not held"])
