@@ -44,6 +44,7 @@ def plan_to_json(plan: FusionPlan) -> Json:
         "destinations": list(plan.destinations),
         "identity_is_default": list(plan.identity_is_default),
         "reasons": list(plan.reasons),
+        "content_digest": plan.content_digest,
     }
 
 
@@ -58,6 +59,7 @@ def plan_from_json(values: Json) -> FusionPlan:
         destinations=tuple(values["destinations"]),
         identity_is_default=tuple(values["identity_is_default"]),
         reasons=tuple(values["reasons"]),
+        content_digest=values.get("content_digest", ""),
     )
 
 

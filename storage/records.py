@@ -59,7 +59,7 @@ class StudyHeader:
 
 @dataclass(frozen=True, slots=True)
 class SeriesHeader:
-    """The series as its first instance describes it.
+    """The series as its first slice describes it, by Instance Number.
 
     `attributes` holds, by DICOM keyword and as plain JSON values, what choosing a series needs beyond the named
     fields (ImageType, Units, CorrectedImage, SequenceName, EchoTime, ConvolutionKernel, ImagesInAcquisition, …).
@@ -84,7 +84,8 @@ class InstanceRecord:
 
     `pixel_digest` is the SHA-256 of the encoded pixel data (empty when there is none): with the same SOP Instance
     UID, another `digest` but the same `pixel_digest` is a version (header values differ), another `pixel_digest` a
-    conflict. `position` is Image Position (Patient) projected on the slice normal, mm, where there is one.
+    conflict. `position` is Image Position (Patient) projected on the slice normal, mm, where there is one. A
+    localiser lies in its series without being a slice of it.
     """
 
     sop_instance_uid: str
@@ -100,6 +101,7 @@ class InstanceRecord:
     instance_number: int | None = None
     number_of_frames: int = 1
     position: float | None = None
+    is_localiser: bool = False
 
 
 class AddOutcome(StrEnum):
@@ -136,7 +138,8 @@ class SeriesState(StrEnum):
 class SeriesRecord:
     """One series of the catalogue, with its patient and study.
 
-    `due_at` is when quiet time ends; `evidence` says why it is held to be complete.
+    `due_at` is when quiet time ends; `evidence` says why it is held to be complete. `instance_count` includes the
+    localisers; `contradictions` names what its slices say differently about patient or study.
     """
 
     header: SeriesHeader
@@ -149,6 +152,8 @@ class SeriesRecord:
     last_received_at: datetime
     due_at: datetime | None = None
     evidence: tuple[str, ...] = ()
+    localiser_count: int = 0
+    contradictions: tuple[str, ...] = ()
 
     @property
     def series_instance_uid(self) -> str:
@@ -185,7 +190,11 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True)
 class FusionPlan:
-    """What is to be fused with what, how, where it is filed, and the reason for each choice."""
+    """What is to be fused with what, how, where it is filed, and the reason for each choice.
+
+    `content_digest` names the voxels themselves, where no ledger vouches that what has a UID never changes: a plan of
+    files. It is part of the key then, and the results are named by what came out too.
+    """
 
     fixed: SeriesChoice
     moving: tuple[SeriesChoice, ...]
@@ -195,6 +204,7 @@ class FusionPlan:
     destinations: tuple[str, ...] = ()
     identity_is_default: tuple[bool, ...] = ()
     reasons: tuple[str, ...] = ()
+    content_digest: str = ""
 
     @property
     def key(self) -> str:
@@ -206,6 +216,8 @@ class FusionPlan:
             "recipe": asdict(self.recipe),
             "file_in": self.file_in_study_uid,
         }
+        if self.content_digest:
+            wish["content"] = self.content_digest
         return hashlib.sha256(json.dumps(wish, sort_keys=True).encode()).hexdigest()
 
     @property

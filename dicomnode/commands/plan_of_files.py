@@ -1,5 +1,6 @@
 """A plan of series that a person named on the command line: used as named, with a warning where no rule would."""
 
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -59,6 +60,7 @@ def plan_of_files(
         file_in_study_uid=fixed.study.study_instance_uid,
         identity_is_default=tuple(defaults),
         reasons=("filed in the study of the fixed series", *warnings),
+        content_digest=_content_digest(inputs),
     )
     return plan, tuple(warnings)
 
@@ -75,6 +77,20 @@ def _refuse_one_series_twice(series: Sequence[SeriesRecord]) -> None:
                 "or give one a Series Instance UID of its own"
             )
         seen[uid] = name
+
+
+def _content_digest(inputs: Sequence[LoadedInput]) -> str:
+    """SHA-256 over what the volumes are: files keep their UIDs when somebody changes them."""
+    digest = hashlib.sha256()
+    for each in inputs:
+        volume = each.volume
+        meaning = (volume.unit, volume.modality, volume.grid.frame_of_reference_uid)
+        digest.update(repr((volume.grid.shape, meaning, volume.valid is None)).encode())
+        digest.update(volume.grid.affine.tobytes())
+        digest.update(volume.voxels.numpy().tobytes())
+        if volume.valid is not None:
+            digest.update(volume.valid.numpy().tobytes())
+    return digest.hexdigest()
 
 
 def _choice(loaded: LoadedInput, record: SeriesRecord, reasons: tuple[str, ...]) -> SeriesChoice:

@@ -129,7 +129,8 @@ def _blocks(inputs: EncodeInputs) -> Iterator[Block]:
     notes = (*moving.registration.notes, *inputs.fixed.notes, *moving.volume.notes)
     if notes:
         yield "Notes", notes
-    made = f"{inputs.equipment.model_name} {inputs.equipment.software_versions}, {inputs.created_at:%Y-%m-%d %H:%M %Z}"
+    # Not when: the header says it, and the same result has the same pixels under the same UID.
+    made = f"{inputs.equipment.model_name} {inputs.equipment.software_versions}"
     yield "Made by", (made, f"registrar {moving.registration.registrar}, fusion method {moving.fused.method}")
 
 

@@ -1,4 +1,4 @@
-"""`fuse` on folders of small DICOM series: whose voxels are used, what the results are called, what lies beside them."""
+"""`fuse` on folders of small DICOM series: whose voxels it uses, how it names the results, what lies beside them."""
 
 from pathlib import Path
 
@@ -74,3 +74,33 @@ def test_two_inputs_of_one_series_are_2_and_never_one_volume(
     assert answer.code == 2
     assert f"are the same series ({uids[twice[0]]})" in answer.stderr
     assert answer.stdout == ""
+
+
+def written(answer: Answer) -> dict[str, dict[str, pydicom.Dataset]]:
+    """What `fuse` wrote, by kind and SOP Instance UID."""
+    found: dict[str, dict[str, pydicom.Dataset]] = {}
+    for output in answer.values["outputs"]:
+        for path in sorted(Path(output["path"]).glob("*.dcm")):
+            instance = pydicom.dcmread(path)
+            found.setdefault(output["kind"], {})[str(instance.SOPInstanceUID)] = instance
+    return found
+
+
+def test_the_same_files_give_the_same_names_and_other_pixels_give_others(
+    dicomnode: Command, config: Path, tmp_path: Path, fixed: Path
+) -> None:
+    """The sources keep their UIDs in all three."""
+    moving = series(tmp_path / "moving", "1.2.840.2", head(1.0), "1.2.3.6")
+    changed = series(tmp_path / "changed", "1.2.840.2", head(1.0) + np.int16(1), "1.2.3.6")
+    first, again, other = (
+        written(fuse(dicomnode, config, tmp_path / f"out{number}", fixed, each))
+        for number, each in enumerate((moving, moving, changed))
+    )
+    assert first.keys() >= {"registered_series", "fused_colour", "quality_report"}
+    for kind, instances in first.items():
+        assert instances.keys() == again[kind].keys(), kind
+        for uid, instance in instances.items():
+            assert instance.get("PixelData") == again[kind][uid].get("PixelData"), kind
+        assert not instances.keys() & other[kind].keys(), kind
+        series_uids = [{str(one.SeriesInstanceUID) for one in each[kind].values()} for each in (first, other)]
+        assert not series_uids[0] & series_uids[1], kind

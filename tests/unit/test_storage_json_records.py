@@ -45,6 +45,7 @@ plans = st.builds(
     names,
     st.lists(st.booleans(), max_size=3).map(tuple),
     names,
+    words,
 )
 instances = st.builds(DerivedInstance, words, words, words, st.builds(StoredObject, words, st.integers(min_value=0)))
 series = st.builds(DerivedSeries, words, words, words, words, words, st.lists(instances, max_size=3).map(tuple))
