@@ -21,6 +21,7 @@ from ..errors import LoadError, NodeError, SettingsError
 from ..load import LoadedInput, LoadedSeries, load_input
 from ..settings import RecipeSettings, Settings
 from ..worker import equipment_of
+from . import output_folder
 from .plan_of_files import plan_of_files
 
 Output = dict[str, str]
@@ -75,17 +76,18 @@ def fuse_files(
     """Fuse inputs, the fixed one first, into `folder`; the keys of `report.json`."""
     recipe = recipe_named(settings, recipe_name)
     used = str(choose_device(device))
-    folder.mkdir(parents=True, exist_ok=True)
     progress("load")
     inputs = [_load(path) for path in paths]
     if all(each.headers for each in inputs):
         plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=allow_different_patients)
+        output_folder.prepare(folder, paths)
         pairs, outputs = _dicom(plan, inputs, folder, settings, used, progress)
     else:
         warnings = ("an input carries no patient: nothing was checked about whose images these are",)
+        output_folder.prepare(folder, paths)
         pairs, outputs = _images(inputs, recipe, folder, used, progress)
     values = _report(pairs, inputs[1:], folder, outputs, warnings)
-    (folder / "report.json").write_text(json_module.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
+    (folder / output_folder.REPORT).write_text(json_module.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
     return values
 
 
@@ -123,8 +125,7 @@ def _dicom(
     outcome = pipeline.carry_out(plan, open_series, equipment_of(settings), datetime.now(UTC), device, progress)
     outputs = []
     for number, series in enumerate(outcome.derived, start=1):
-        place = folder / f"{number:02d}-{series.kind}"
-        place.mkdir(exist_ok=True)
+        place = output_folder.numbered(folder, number, series.kind)
         for index, instance in enumerate(series.instances, start=1):
             (place / f"{index:05d}.dcm").write_bytes(file_bytes(instance))
         outputs.append({"kind": series.kind, "path": str(place), "series_instance_uid": series.series_instance_uid})
@@ -141,12 +142,15 @@ def _images(
         pairs.append(pair)
         if pair.report.verdict is Verdict.REJECT:
             continue
-        registered, fused = (folder / f"{number:02d}-{kind}" for kind in ("registered_series", "fused"))
-        registered.mkdir(exist_ok=True)
-        fused.mkdir(exist_ok=True)
+        registered, fused = (
+            output_folder.numbered(folder, number, kind) for kind in ("registered_series", output_folder.FUSED)
+        )
         write_image(registered / "registered.nii.gz", pair.moved)
         write_image(fused / "fused.nii.gz", pair.fused)
-        outputs += [{"kind": "registered_series", "path": str(registered)}, {"kind": "fused", "path": str(fused)}]
+        outputs += [
+            {"kind": "registered_series", "path": str(registered)},
+            {"kind": output_folder.FUSED, "path": str(fused)},
+        ]
     return pairs, outputs
 
 

@@ -104,3 +104,19 @@ def test_the_same_files_give_the_same_names_and_other_pixels_give_others(
         assert not instances.keys() & other[kind].keys(), kind
         series_uids = [{str(one.SeriesInstanceUID) for one in each[kind].values()} for each in (first, other)]
         assert not series_uids[0] & series_uids[1], kind
+
+
+def test_nothing_of_an_earlier_run_lies_beside_a_rejection(
+    dicomnode: Command, config: Path, tmp_path: Path, fixed: Path
+) -> None:
+    out = tmp_path / "out"
+    constant = series(tmp_path / "constant", "1.2.840.2", np.full(SHAPE, 1024, dtype=np.int16), "1.2.3.6")
+    for name in ("01-registered_series/00001.dcm", "02-fused_colour/00012.dcm", "transform-02.tfm", "mine.txt"):
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        (out / name).write_text("of an earlier run", encoding="utf-8")
+    answer = fuse(dicomnode, config, out, fixed, constant)
+    assert answer.code == 3
+    assert answer.values["verdict"] == "reject"
+    kinds = {path.name.partition("-")[2] for path in out.iterdir() if path.is_dir()}
+    assert kinds == {"quality_report"}
+    assert {path.name for path in out.iterdir() if path.is_file()} == {"report.json", "transform-01.tfm", "mine.txt"}
