@@ -30,12 +30,15 @@ class Outbox:
         self._database = database
 
     def due(self, now: datetime, limit: int = 10, skip: Collection[str] = ()) -> tuple[Delivery, ...]:
-        """What to try next, in the order in which it was put in; destinations in `skip` are left out."""
+        """What to try next: what failed least, then what has waited longest, then in the order of entry.
+
+        So whatever keeps failing never stands before what may go through. Destinations in `skip` are left out.
+        """
         wanted = (
             select(DeliveryRow)
             .where(DeliveryRow.state == DeliveryState.PENDING, DeliveryRow.next_attempt_at <= now)
             .where(DeliveryRow.destination.not_in(skip))
-            .order_by(DeliveryRow.id)
+            .order_by(DeliveryRow.attempts, DeliveryRow.next_attempt_at, DeliveryRow.id)
             .limit(limit)
         )
         with self._database.reading() as session:
@@ -54,7 +57,7 @@ class Outbox:
     def sent(self, delivery_id: int, commitment_uid: str, deadline: datetime | None, error: str = "") -> bool:
         """The peer took every instance. With a commitment requested it is SENT until `deadline`, without ("") DONE.
 
-        `error` says why the request for commitment has not reached the peer. False when the delivery had ended by then.
+        `error` says why no commitment can be requested now. False when the delivery had ended by then.
         """
         with self._database.session() as session:
             case, row = _locked(session, delivery_id)
@@ -71,6 +74,13 @@ class Outbox:
             row.commitment_deadline = deadline if commitment_uid else None
             _settle(session, case)
             return True
+
+    def not_asked(self, delivery_id: int, commitment_uid: str, error: str) -> None:
+        """Why the request for that commitment failed. It counts as the same attempt, and its deadline stays."""
+        with self._database.session() as session:
+            _, row = _locked(session, delivery_id)
+            if row.state is DeliveryState.SENT and row.commitment_uid == commitment_uid:
+                row.last_error = error
 
     def refused(self, delivery_id: int, refused: Mapping[str, str], error: str, retry_at: datetime | None) -> None:
         """The peer refused instances (SOP Instance UID → status); tried again at `retry_at`, or left for a person."""
@@ -119,16 +129,21 @@ class Outbox:
                 _settle(session, case)
             return _delivery(row)
 
-    def overdue(self, now: datetime) -> tuple[Delivery, ...]:
-        """What was sent and not confirmed by its deadline, unless its case has been given up."""
+    def overdue(self, now: datetime, limit: int = 10, skip: Collection[str] = ()) -> tuple[Delivery, ...]:
+        """What was sent and not confirmed by its deadline, unless its case has been given up.
+
+        What was asked for least comes first; destinations in `skip` are left out.
+        """
         wanted = (
             select(DeliveryRow)
             .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
             .where(DeliveryRow.state == DeliveryState.SENT, DeliveryRow.commitment_deadline <= now)
-            .where(CaseRow.state.not_in(GIVEN_UP))
+            .where(CaseRow.state.not_in(GIVEN_UP), DeliveryRow.destination.not_in(skip))
+            .order_by(DeliveryRow.attempts, DeliveryRow.commitment_deadline, DeliveryRow.id)
+            .limit(limit)
         )
         with self._database.reading() as session:
-            return tuple(_delivery(row) for row in session.scalars(wanted.order_by(DeliveryRow.id)))
+            return tuple(_delivery(row) for row in session.scalars(wanted))
 
     def of_case(self, case_id: str) -> tuple[Delivery, ...]:
         """Every delivery of the case."""

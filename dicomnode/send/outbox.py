@@ -1,6 +1,7 @@
 """The sender: takes what is due from the outbox to the peers, and does not give up.
 
-Each destination has one thread at a time, so that its series keep their order and a dead peer holds up nobody else.
+Each destination has one thread at a time, so that its series keep their order and a dead peer holds up nobody else. A
+round begins with what failed least; a peer that does not answer at all is left alone for a short while only.
 Everything that has to survive a restart is a row of the outbox; sending again what a peer has is harmless.
 """
 
@@ -8,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -21,10 +23,12 @@ from storage.objects import ObjectStore
 from storage.outbox import Outbox
 from storage.records import Delivery, DeliveryState, DerivedInstance
 
-from ..errors import PeerError
+from ..errors import PeerError, PeerUnreachableError
 from ..network.association import Limits
+from ..network.echo import echo
 from ..observe.metrics import DELIVERIES
 from ..settings import PeerSettings, Settings
+from .patience import growing
 from .storage_commitment import request
 from .storage_scu import send_files
 from .transcode import known_transfer_syntax
@@ -32,9 +36,21 @@ from .transcode import known_transfer_syntax
 BATCH = 10
 """Deliveries that are fetched at once."""
 
+LONGEST_HOLD_S = 60.0
+"""A peer that did not answer is tried again after so long at the latest: what waits has to go when it is back."""
+
 Clock = Callable[[], datetime]
 
 logger = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class _Round:
+    """What goes to one destination at one go. `asks` turns false when the peer cannot be asked for commitments."""
+
+    peer: PeerSettings
+    clock: Clock
+    asks: bool = True
 
 
 class Sender:
@@ -85,9 +101,8 @@ class Sender:
         """Hand what is due to one thread a destination; whoever is busy or held is left alone."""
         self._busy = {name: job for name, job in self._busy.items() if not job.done()}
         skip = {*self._busy, *(name for name, until in tuple(self._held.items()) if until > now)}
-        due = [delivery for delivery in self._outbox.overdue(now) if delivery.destination not in skip]
-        due += self._outbox.due(now, BATCH, skip)
-        due.sort(key=attrgetter("destination", "delivery_id"))
+        due = [*self._outbox.due(now, BATCH, skip), *self._outbox.overdue(now, BATCH, skip)]
+        due.sort(key=attrgetter("destination"))  # stable: what is due for sending stays before what is overdue
         jobs = []
         for destination, deliveries in groupby(due, attrgetter("destination")):
             job = self._pool.submit(self._carry_out, destination, tuple(deliveries), now)
@@ -96,46 +111,65 @@ class Sender:
         return jobs
 
     def _carry_out(self, destination: str, deliveries: tuple[Delivery, ...], now: datetime) -> None:
-        """Deliver in order until one fails for a reason that the next would meet as well."""
+        """Deliver in order, as long as the peer answers."""
         clock = _clock_from(now)
+        peer = self._settings.peers.get(destination)
+        if peer is None:
+            self._give_back(destination, deliveries)
+            return
+        this_round = _Round(peer, clock)
         for delivery in deliveries:
             if self._stopping.is_set():
                 return
             if not self._outbox.stands(delivery.delivery_id, delivery.state):
                 continue  # since it was read its case was withdrawn, or the peer has answered
-            log = logger.bind(
-                case_id=delivery.case_id,
-                destination=destination,
-                series_instance_uid=delivery.series.series_instance_uid,
-                kind=delivery.series.kind,
-            )
             try:
-                self._deliver(delivery, clock, log)
-                self._held.pop(destination, None)
+                self._deliver(delivery, this_round)
             except (PeerError, StorageError) as error:
-                self._held[destination] = clock() + self._retry_delay(delivery)
-                log.warning("Deliveries have to wait", action="destination_held", reason=str(error))
+                if isinstance(error, PeerError) and self._answers(peer):
+                    continue
+                self._hold(destination, clock, str(error))
                 return
             except Exception as error:  # noqa: BLE001 - one delivery must not end the thread of all
                 # Of the error only its kind is logged: its message may quote a header.
-                log.warning("A delivery failed", action="delivery_failed", error=type(error).__name__)
+                _log_of(delivery).warning("A delivery failed", action="delivery_failed", error=type(error).__name__)
                 self._outbox.retry(delivery.delivery_id, repr(error), self._retry_at(delivery, clock))
 
-    def _deliver(self, delivery: Delivery, clock: Clock, log: structlog.stdlib.BoundLogger) -> None:
-        peer = self._settings.peers.get(delivery.destination)
-        if peer is None:
-            known = ", ".join(sorted(self._settings.peers)) or "none"
-            reason = f"the settings have no peer {delivery.destination!r} any more (known: {known}); add it and retry"
+    def _give_back(self, destination: str, deliveries: tuple[Delivery, ...]) -> None:
+        known = ", ".join(sorted(self._settings.peers)) or "none"
+        reason = f"the settings have no peer {destination!r} any more (known: {known}); add it and retry"
+        for delivery in deliveries:
             self._outbox.retry(delivery.delivery_id, reason, None)
-            log.warning("A destination is gone from the settings", action="delivery_failed", reason=reason)
-        elif delivery.state is DeliveryState.SENT:
-            log.warning("The commitment is overdue", action="commitment_overdue")
-            self._confirm(delivery, peer, clock)
-        elif self._send(delivery, peer, clock, log):
-            self._confirm(delivery, peer, clock)
+            _log_of(delivery).warning(
+                "A destination is gone from the settings", action="delivery_failed", reason=reason
+            )
 
-    def _send(self, delivery: Delivery, peer: PeerSettings, clock: Clock, log: structlog.stdlib.BoundLogger) -> bool:
+    def _hold(self, destination: str, clock: Clock, reason: str) -> None:
+        hold_s = min(self._settings.sending.first_retry_s, LONGEST_HOLD_S)
+        self._held[destination] = clock() + timedelta(seconds=hold_s)
+        logger.warning(
+            "Deliveries have to wait", action="destination_held", destination=destination, seconds=hold_s, reason=reason
+        )
+
+    def _answers(self, peer: PeerSettings) -> bool:
+        """Whether the peer is at home, so that what failed says nothing about the next delivery."""
+        try:
+            echo(peer, self._settings.node.ae_title, limits=self._limits)
+        except PeerError:
+            return False
+        return True
+
+    def _deliver(self, delivery: Delivery, this_round: _Round) -> None:
+        if delivery.state is DeliveryState.SENT:
+            if this_round.asks:
+                _log_of(delivery).warning("The commitment is overdue", action="commitment_overdue")
+                self._confirm(delivery, this_round)
+        elif self._send(delivery, this_round.peer, this_round.clock):
+            self._confirm(delivery, this_round)
+
+    def _send(self, delivery: Delivery, peer: PeerSettings, clock: Clock) -> bool:
         """Whether the peer has all of it now."""
+        log = _log_of(delivery)
         files, broken = self._files(delivery)
         try:
             report = send_files(
@@ -148,6 +182,7 @@ class Sender:
         except PeerError as error:
             self._outbox.retry(delivery.delivery_id, str(error), self._retry_at(delivery, clock))
             DELIVERIES.labels("failed").inc()
+            log.warning("A series could not be sent", action="series_not_sent", reason=str(error))
             raise
         if report.interrupted:
             log.warning("A series was stopped half-way", action="series_interrupted", instances=report.stored)
@@ -185,19 +220,22 @@ class Sender:
         except StorageError:
             return False
 
-    def _confirm(self, delivery: Delivery, peer: PeerSettings, clock: Clock) -> None:
+    def _confirm(self, delivery: Delivery, this_round: _Round) -> None:
         """Ask the peer to answer for the series, where it does that; else it is done.
 
         The transaction is noted first: the peer may report before it has answered the request. What is not reported
-        in time is asked for again, after deadlines that grow, since some archives take hours.
+        in time is asked for again, after deadlines that grow, since some archives take hours. A request that fails
+        keeps nothing from being sent; where the peer cannot be reached with it, the others wait for their deadlines.
         """
+        peer = this_round.peer
         if not peer.storage_commitment:
             self._outbox.sent(delivery.delivery_id, "", None)
             return
         commitment_uid = generate_uid()
         longest_s = self._settings.sending.longest_retry_s
-        deadline = clock() + _growing(peer.commitment_timeout_s, delivery.attempts, longest_s)
-        if not self._outbox.sent(delivery.delivery_id, commitment_uid, deadline):
+        deadline = this_round.clock() + growing(peer.commitment_timeout_s, delivery.attempts, longest_s)
+        reason = "" if this_round.asks else "commitment is not requested yet: the request before this one failed"
+        if not self._outbox.sent(delivery.delivery_id, commitment_uid, deadline, reason) or not this_round.asks:
             return
         try:
             request(
@@ -209,8 +247,11 @@ class Sender:
                 limits=self._limits,
             )
         except PeerError as error:
-            self._outbox.sent(delivery.delivery_id, commitment_uid, deadline, str(error))
-            raise
+            this_round.asks = not isinstance(error, PeerUnreachableError)
+            self._outbox.not_asked(delivery.delivery_id, commitment_uid, str(error))
+            _log_of(delivery).warning(
+                "Commitment could not be requested", action="commitment_not_requested", reason=str(error)
+            )
 
     def _retry_at(self, delivery: Delivery, clock: Clock) -> datetime | None:
         """When to try again after one more failure; None when there were enough."""
@@ -220,12 +261,17 @@ class Sender:
 
     def _retry_delay(self, delivery: Delivery) -> timedelta:
         sending = self._settings.sending
-        return _growing(sending.first_retry_s, delivery.attempts, sending.longest_retry_s)
+        return growing(sending.first_retry_s, delivery.attempts, sending.longest_retry_s)
 
 
-def _growing(first_s: float, failures: int, longest_s: float) -> timedelta:
-    """Doubled with each failure, up to the longest."""
-    return timedelta(seconds=min(first_s * 2.0 ** min(failures, 32), max(first_s, longest_s)))
+def _log_of(delivery: Delivery) -> structlog.stdlib.BoundLogger:
+    log: structlog.stdlib.BoundLogger = logger.bind(
+        case_id=delivery.case_id,
+        destination=delivery.destination,
+        series_instance_uid=delivery.series.series_instance_uid,
+        kind=delivery.series.kind,
+    )
+    return log
 
 
 def _clock_from(now: datetime) -> Clock:

@@ -36,7 +36,7 @@ TRIES = 2
 """Associations that may be lost over one instance before it counts as refused: some peers abort over one object."""
 
 LOST_IN_A_ROW = 4
-"""Associations lost without one answer in between after which the peer is given up for now."""
+"""Associations lost without one answer in between after which no more is sent for now."""
 
 logger = structlog.get_logger()
 
@@ -123,8 +123,9 @@ def send_files(
     """Send DICOM files to `peer`, in their order, over as few associations as the contexts allow.
 
     `on_progress` is told how many have been dealt with, of how many. An instance that the peer refuses does not stop
-    the others. Raises `PeerUnreachableError` or `PeerRefusedError`
-    when there is no association, or when it keeps being lost; sending again what arrived is harmless.
+    the others. Where the association keeps being lost after some answers, the rest counts as refused. Raises
+    `PeerUnreachableError` or `PeerRefusedError` when there is no association, or when it keeps being lost and nothing
+    was answered; sending again what arrived is harmless.
     """
     wanted = tuple(known_transfer_syntax(name) for name in peer.transfer_syntaxes)
     statuses: list[InstanceStatus] = []
@@ -185,7 +186,7 @@ def _send_batch(
     for instance in batch:
         if not instance.possible:
             note(instance.refused(f"none of the peer's transfer syntaxes can carry {instance.transfer_syntax_uid}"))
-    lost = 0
+    lost, answered = 0, False
     while waiting:
         with associate(_contexts_of(waiting)) as association:
             while waiting:
@@ -195,19 +196,25 @@ def _send_batch(
                 if status is None:
                     break
                 lost = 0
+                answered = answered or status.status is not None
                 waiting.popleft()
                 note(status)
         if waiting:
             lost += 1
-            _carry_on_after_loss(lost, waiting, note)
+            _carry_on_after_loss(lost, answered, waiting, note)
     return True
 
 
-def _carry_on_after_loss(lost: int, waiting: deque[_Outgoing], note: Callable[[InstanceStatus], None]) -> None:
+def _carry_on_after_loss(
+    lost: int, answered: bool, waiting: deque[_Outgoing], note: Callable[[InstanceStatus], None]
+) -> None:
     logger.warning("The association was lost", action="association_lost", instances_waiting=len(waiting))
-    if lost >= LOST_IN_A_ROW:
+    if lost >= LOST_IN_A_ROW and not answered:
         raise PeerUnreachableError(f"{lost} associations ended without an answer; {len(waiting)} instances wait")
-    if lost % TRIES == 0:
+    if lost >= LOST_IN_A_ROW:
+        while waiting:
+            note(waiting.popleft().refused(f"not sent: the peer ended {lost} associations in a row"))
+    elif lost % TRIES == 0:
         note(waiting.popleft().refused(f"the peer ended the association over it, {TRIES} times"))
 
 

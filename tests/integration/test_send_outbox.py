@@ -59,28 +59,104 @@ def test_nothing_due_is_nothing_done(ledger: Ledger, small_pacs: SmallPacs) -> N
     assert sender(ledger, pacs=small_pacs.peer()).run_once(later(1)) == 0
 
 
-def test_a_pacs_that_is_down_for_a_while_loses_nothing(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+def test_a_pacs_that_is_down_is_asked_ever_less(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.port = free_port()
-    first = ledger.deliver(write_slices(tmp_path / "a", 2), "pacs", case="1")
-    second = ledger.deliver(write_slices(tmp_path / "b", 2), "pacs", case="2")
+    case = ledger.deliver(write_slices(tmp_path / "a", 2), "pacs")
     one = sender(ledger, pacs=small_pacs.peer())
     waits = []
     now = later(1)
-    for _ in range(6):
+    for failures in range(6):
         assert one.run_once(now) == 1
-        assert one.run_once(now) == 0  # held until the next attempt
-        delivery = ledger.delivery(first)
-        assert delivery.state is DeliveryState.PENDING
+        assert one.run_once(now) == 0
+        delivery = ledger.delivery(case)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.PENDING, failures + 1)
         assert "SMALLPACS" in delivery.last_error
         assert delivery.next_attempt_at is not None
         waits.append((delivery.next_attempt_at - now).total_seconds())
         now = delivery.next_attempt_at + timedelta(seconds=1)
     assert waits == pytest.approx([10, 20, 40, 80, 100, 100], abs=2)
-    assert ledger.delivery(second).attempts == 0  # it waited behind the first
     small_pacs.start([CTImageStorage])
     assert one.run_once(now) == 1
-    assert [ledger.state(case) for case in (first, second)] == [CaseState.DELIVERED, CaseState.DELIVERED]
-    assert len(small_pacs.stored) == 4
+    assert ledger.state(case) is CaseState.DELIVERED
+
+
+def test_a_pacs_that_is_down_for_a_while_loses_nothing(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.port = free_port()
+    cases = [ledger.deliver(write_slices(tmp_path / str(n), 2), "pacs", case=str(n)) for n in range(3)]
+    one = sender(ledger, pacs=small_pacs.peer())
+    now = later(1)
+    for _ in range(3):
+        assert one.run_once(now) == 1
+        assert one.run_once(now) == 0  # the others wait as well: nobody is there
+        now += timedelta(seconds=11)
+    # Each round began with what had failed least.
+    assert [ledger.delivery(case).attempts for case in cases] == [1, 1, 1]
+    small_pacs.start([CTImageStorage])
+    one.run_once(now + timedelta(seconds=11))
+    assert [ledger.state(case) for case in cases] == [CaseState.DELIVERED] * 3
+    assert len(small_pacs.stored) == 6
+
+
+def test_what_comes_after_a_long_outage_waits_a_minute_at_most(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    small_pacs.port = free_port()
+    ledger.deliver(write_slices(tmp_path / "old", 1), "pacs", case="1")
+    one = Sender(
+        Settings(peers={"pacs": small_pacs.peer()}, sending=SendingSettings(first_retry_s=600)),
+        ledger.outbox,
+        ledger.store,
+    )
+    now = later(1)
+    for _ in range(8):
+        one.run_once(now)
+        now += timedelta(hours=2)
+    small_pacs.start([CTImageStorage])
+    new = ledger.deliver(write_slices(tmp_path / "new", 1), "pacs", case="2")
+    one.run_once(now + timedelta(seconds=61) - timedelta(hours=2))
+    assert ledger.state(new) is CaseState.DELIVERED
+
+
+def test_a_series_over_which_the_pacs_hangs_up_holds_up_no_other(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    poison = write_slices(tmp_path / "poison", 3)
+    poisonous = set(uids(poison))
+    small_pacs.answer = lambda arrival: HANG_UP if arrival.sop_instance_uid in poisonous else 0
+    small_pacs.start([CTImageStorage])
+    bad = ledger.deliver(poison, "pacs", case="1")
+    one = sender(ledger, max_attempts=4, pacs=small_pacs.peer())
+    now = later(1)
+    for number in range(2, 7):
+        good = ledger.deliver(write_slices(tmp_path / str(number), 1), "pacs", case=str(number))
+        one.run_once(now)
+        assert ledger.state(good) is CaseState.DELIVERED
+        now += timedelta(hours=1)
+    delivery = ledger.delivery(bad)
+    assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 4)
+    assert "without an answer" in delivery.last_error
+
+
+def test_a_pacs_that_dies_of_one_series_gets_the_others(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    poison = write_slices(tmp_path / "poison", 3)
+
+    def answer(arrival: Arrival) -> int:
+        if arrival.sop_instance_uid not in uids(poison):
+            return 0
+        small_pacs.answers_echo = False  # it comes back, but not at once
+        return HANG_UP
+
+    small_pacs.answer = answer
+    small_pacs.start([CTImageStorage])
+    bad = ledger.deliver(poison, "pacs", case="1")
+    good = ledger.deliver(write_slices(tmp_path / "good", 2), "pacs", case="2")
+    one = sender(ledger, pacs=small_pacs.peer())
+    now = later(1)
+    one.run_once(now)
+    assert ledger.state(good) is CaseState.DELIVERING
+    one.run_once(now + timedelta(seconds=12))
+    assert ledger.state(good) is CaseState.DELIVERED
+    assert ledger.state(bad) is CaseState.DELIVERING
 
 
 def test_series_of_one_destination_keep_their_order(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
@@ -352,6 +428,46 @@ class TestCommitment:
         one.run_once(later(200))
         assert report(ledger, ledger.delivery(case).commitment_uid, 1) == 0x0000
         assert ledger.state(case) is CaseState.DELIVERED
+
+    def test_a_pacs_that_refuses_to_commit_gets_every_series(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.commitment_status = 0x0110
+        small_pacs.start([CTImageStorage])
+        one = sender(ledger, pacs=small_pacs.peer(storage_commitment=True, commitment_timeout_s=30))
+        cases, now = [], later(1)
+        for number in range(6):
+            files = write_slices(tmp_path / str(number), 1)
+            cases.append(ledger.deliver(files, "pacs", case=str(number)))
+            one.run_once(now)
+            assert uids(files)[0] in small_pacs.stored
+            now += timedelta(seconds=60)
+        assert ledger.delivery(cases[-1]).attempts == 1  # the sending and its request are one
+        assert "0x0110" in ledger.delivery(cases[-1]).last_error
+        # What is due for sending comes before what is overdue.
+        small_pacs.events.clear()
+        ledger.deliver(write_slices(tmp_path / "last", 1), "pacs", case="100")
+        one.run_once(now + timedelta(hours=1))
+        assert small_pacs.events[0] == "store"
+        assert small_pacs.events[1:] == ["commit"] * 7
+        assert len(small_pacs.stored) == 7
+
+    def test_a_pacs_without_the_service_is_asked_once_a_round(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.commitment_status = HANG_UP
+        small_pacs.start([CTImageStorage])
+        cases = [ledger.deliver(write_slices(tmp_path / str(n), 1), "pacs", case=str(n)) for n in range(4)]
+        one = sender(ledger, pacs=small_pacs.peer(storage_commitment=True))
+        one.run_once(later(1))
+        assert len(small_pacs.stored) == 4
+        assert small_pacs.events.count("commit") == 1
+        assert [ledger.delivery(case).attempts for case in cases] == [1] * 4
+        assert all("request" in ledger.delivery(case).last_error for case in cases)
+        small_pacs.commitment_status = 0
+        one.run_once(later(1000))
+        assert small_pacs.events.count("commit") == 5
+        assert len(small_pacs.stored) == len(small_pacs.arrivals) == 4
 
     def test_a_report_on_the_same_association_counts(
         self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path

@@ -186,6 +186,19 @@ def test_a_peer_that_always_hangs_up_is_unreachable(small_pacs: SmallPacs, tmp_p
         send_files(small_pacs.peer(), "NODE", write_slices(tmp_path))
 
 
+def test_a_peer_that_takes_some_and_then_always_hangs_up_gets_the_rest_later(
+    small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    small_pacs.answer = lambda _: 0 if len(small_pacs.arrivals) <= 2 else HANG_UP
+    small_pacs.start([CTImageStorage])
+    files = write_slices(tmp_path, 8)
+    report = send_files(small_pacs.peer(), "NODE", files)
+    assert list(small_pacs.stored) == [uid_of(path) for path in files[:2]]
+    assert list(report.refused) == [uid_of(path) for path in files[2:]]
+    assert "not sent" in report.refused[uid_of(files[-1])]
+    assert not report.interrupted
+
+
 def test_nobody_there_is_unreachable(small_pacs: SmallPacs, tmp_path: Path) -> None:
     small_pacs.start([CTImageStorage])
     peer = small_pacs.peer()

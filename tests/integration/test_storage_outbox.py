@@ -224,15 +224,44 @@ def test_nothing_of_a_case_that_was_withdrawn_meanwhile_is_tried_again(
     assert only(outbox, case_id).state is DeliveryState.FAILED
 
 
-def test_deliveries_keep_their_order_and_come_few_at_a_time(cases: Cases, outbox: Outbox) -> None:
-    case_id = delivering(cases, "a", "b", "c")
-    first, second, third = outbox.of_case(case_id)
-    outbox.retry(first.delivery_id, "busy", now() + SOON)
-    outbox.retry(second.delivery_id, "busy", now() - SOON)
+def test_what_failed_least_comes_first_and_few_come_at_a_time(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "a", "b", "c", "d")
+    ids = first, second, third, fourth = [one.delivery_id for one in outbox.of_case(case_id)]
+    assert [one.delivery_id for one in outbox.due(now())] == ids
+    outbox.retry(first, "busy", now() - SOON)
+    outbox.retry(first, "busy", now() - SOON)
+    outbox.retry(second, "busy", now() + SOON)
+    outbox.retry(third, "busy", now() - SOON)
 
-    assert [one.delivery_id for one in outbox.due(now())] == [second.delivery_id, third.delivery_id]
+    assert [one.delivery_id for one in outbox.due(now())] == [fourth, third, first]
     later = now() + SOON + SOON
-    assert [one.delivery_id for one in outbox.due(later)] == [one.delivery_id for one in (first, second, third)]
-    assert len(outbox.due(later, limit=2)) == 2
+    assert [one.delivery_id for one in outbox.due(later)] == [fourth, third, second, first]
+    assert [one.delivery_id for one in outbox.due(later, limit=2)] == [fourth, third]
     assert outbox.due(later, skip={"pacs"}) == ()
-    assert len(outbox.due(later, skip={"other"})) == 3
+    assert len(outbox.due(later, skip={"other"})) == 4
+
+
+def test_what_was_asked_for_least_is_asked_for_first(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "a", "b", "c")
+    first, second, third = [one.delivery_id for one in outbox.of_case(case_id)]
+    outbox.sent(first, "2.25.1", now())
+    outbox.sent(first, "2.25.2", now())
+    outbox.sent(second, "2.25.3", now() + SOON)
+    outbox.sent(third, "2.25.4", now())
+
+    later = now() + SOON + SOON
+    assert [one.delivery_id for one in outbox.overdue(later)] == [third, second, first]
+    assert [one.delivery_id for one in outbox.overdue(later, limit=1)] == [third]
+    assert outbox.overdue(later, skip={"pacs"}) == ()
+
+
+def test_a_request_that_failed_is_no_attempt_of_its_own(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    delivery_id = only(outbox, case_id).delivery_id
+    outbox.sent(delivery_id, "2.25.1", now() + SOON)
+    outbox.not_asked(delivery_id, "2.25.0", "of an earlier request")
+    assert only(outbox, case_id).last_error == ""
+    outbox.not_asked(delivery_id, "2.25.1", "refused")
+    asked = only(outbox, case_id)
+    assert (asked.state, asked.attempts, asked.last_error) == (DeliveryState.SENT, 1, "refused")
+    assert len(outbox.overdue(now() + SOON)) == 1

@@ -20,7 +20,7 @@ from pydicom.uid import (
 )
 
 from dicomnode.errors import EncodeError, SettingsError
-from dicomnode.send.outbox import _growing
+from dicomnode.send.patience import growing
 from dicomnode.send.transcode import COMPRESSIONS, FALLBACKS, known_transfer_syntax, possible_syntaxes, write_as
 from tests.fixtures.slices import write_slice
 
@@ -80,5 +80,5 @@ def test_what_nothing_decodes_is_an_error(tmp_path: Path) -> None:
 
 @given(first_s=st.floats(0.1, 1000), longest_s=st.floats(0.1, 1e5), failures=st.integers(0, 10_000))
 def test_waiting_grows_and_has_an_end(first_s: float, longest_s: float, failures: int) -> None:
-    wait, next_wait = _growing(first_s, failures, longest_s), _growing(first_s, failures + 1, longest_s)
+    wait, next_wait = growing(first_s, failures, longest_s), growing(first_s, failures + 1, longest_s)
     assert timedelta(seconds=first_s) <= wait <= next_wait <= timedelta(seconds=max(first_s, longest_s))
