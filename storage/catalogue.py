@@ -1,11 +1,13 @@
 """What was received: patients, studies, series and instances, and when a series is held to be complete.
 
-The first instance of a SOP Instance UID is the one in use for ever; other bytes of that name are set aside. Headers of
-a patient, study or series are those of its first instance (see `models`).
+The first instance of a SOP Instance UID is the one in use for ever; other bytes of that name are set aside. The header
+of a series is that of its first slice, whenever it came (see `series_facts`).
 """
 
 from collections.abc import Sequence
+from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Select, exists, select, update
 from sqlalchemy.orm import Session, joinedload
@@ -24,6 +26,7 @@ from .records import (
     StoredObject,
     StudyHeader,
 )
+from .series_facts import contradictions, filled_in, header_order, holds_slices
 from .session import Database
 
 TICK = timedelta(microseconds=1)
@@ -216,8 +219,11 @@ def _enter(session: Session, instance: InstanceRecord, due_at: datetime) -> bool
         instance_number=instance.instance_number,
         number_of_frames=instance.number_of_frames,
         position=instance.position,
+        is_localiser=instance.is_localiser,
     ):
         return False
+    if series.instance_count > 0:
+        _take_over(session, series, instance)
     series.last_received_at = (
         instance.received_at
         if series.instance_count == 0
@@ -225,6 +231,7 @@ def _enter(session: Session, instance: InstanceRecord, due_at: datetime) -> bool
     )
     series.first_received_at = min(instance.received_at, series.first_received_at)
     series.instance_count += 1
+    series.localiser_count += instance.is_localiser
     series.state = SeriesState.RECEIVING
     series.due_at = due_at
     series.evidence = []
@@ -233,12 +240,61 @@ def _enter(session: Session, instance: InstanceRecord, due_at: datetime) -> bool
 
 
 def _locked_series(session: Session, series_instance_uid: str) -> SeriesRow | None:
-    wanted = select(SeriesRow).where(SeriesRow.series_instance_uid == series_instance_uid).with_for_update()
-    return session.scalars(wanted).first()
+    wanted = _series().where(SeriesRow.series_instance_uid == series_instance_uid)
+    return session.scalars(wanted.with_for_update(of=SeriesRow)).first()
 
 
 def _enter_series(session: Session, instance: InstanceRecord, due_at: datetime) -> None:
-    patient, study, series = instance.patient, instance.study, instance.series
+    insert_new(
+        session,
+        SeriesRow,
+        **_header_values(session, instance, instance.patient),
+        source_ae_title=instance.source_ae_title,
+        state=SeriesState.RECEIVING,
+        instance_count=0,
+        localiser_count=0,
+        contradictions=[],
+        first_received_at=instance.received_at,
+        last_received_at=instance.received_at,
+        due_at=due_at,
+        evidence=[],
+        matched_at=None,
+    )
+
+
+def _take_over(session: Session, series: SeriesRow, instance: InstanceRecord) -> None:
+    """Let a further instance have its say in the series; a localiser has none beside slices."""
+    if instance.is_localiser and holds_slices(series):
+        return
+    patient, known = instance.patient, _patient(series)
+    if not (holds_slices(series) or instance.is_localiser):  # what the localisers before it said counts no more
+        series.contradictions = []
+    else:
+        series.contradictions = sorted({*series.contradictions, *contradictions(series, instance)})
+        if header_order(instance) > series.header_order:
+            _fill_in(session, series, filled_in(known, patient))
+            return
+        patient = filled_in(patient, known)
+    for name, value in _header_values(session, instance, patient).items():
+        setattr(series, name, value)
+
+
+def _fill_in(session: Session, series: SeriesRow, patient: PatientIdentity) -> None:
+    if patient != _patient(series):
+        for name, value in _patient_values(session, patient).items():
+            setattr(series, name, value)
+
+
+def _header_values(session: Session, instance: InstanceRecord, patient: PatientIdentity) -> dict[str, Any]:
+    """The columns of a series whose header is that of `instance`."""
+    header = {field.name: getattr(instance.series, field.name) for field in fields(instance.series)}
+    named = _patient_values(session, patient)
+    study = _study_row_id(session, instance.study, named["patient_row_id"])
+    header["attributes"] = dict(instance.series.attributes)
+    return {**header, **named, "study_row_id": study, "header_order": header_order(instance)}
+
+
+def _patient_values(session: Session, patient: PatientIdentity) -> dict[str, Any]:
     insert_new(
         session,
         PatientRow,
@@ -246,9 +302,18 @@ def _enter_series(session: Session, instance: InstanceRecord, due_at: datetime) 
         patient_id=patient.patient_id,
         folded_id=_folded(patient.patient_id),
     )
-    patient_row_id = session.scalars(
+    row_id = session.scalars(
         select(PatientRow.id).where(PatientRow.issuer == patient.issuer, PatientRow.patient_id == patient.patient_id)
     ).one()
+    return {
+        "patient_row_id": row_id,
+        "patient_name": patient.name,
+        "patient_birth_date": patient.birth_date,
+        "patient_sex": patient.sex,
+    }
+
+
+def _study_row_id(session: Session, study: StudyHeader, patient_row_id: int) -> int:
     insert_new(
         session,
         StudyRow,
@@ -259,36 +324,7 @@ def _enter_series(session: Session, instance: InstanceRecord, due_at: datetime) 
         accession_number=study.accession_number,
         description=study.description,
     )
-    study_row_id = session.scalars(
-        select(StudyRow.id).where(StudyRow.study_instance_uid == study.study_instance_uid)
-    ).one()
-    insert_new(
-        session,
-        SeriesRow,
-        series_instance_uid=series.series_instance_uid,
-        study_row_id=study_row_id,
-        patient_row_id=patient_row_id,
-        patient_name=patient.name,
-        patient_birth_date=patient.birth_date,
-        patient_sex=patient.sex,
-        modality=series.modality,
-        sop_class_uid=series.sop_class_uid,
-        frame_of_reference_uid=series.frame_of_reference_uid,
-        series_number=series.series_number,
-        description=series.description,
-        body_part=series.body_part,
-        acquired_at=series.acquired_at,
-        own_output=series.own_output,
-        attributes=dict(series.attributes),
-        source_ae_title=instance.source_ae_title,
-        state=SeriesState.RECEIVING,
-        instance_count=0,
-        first_received_at=instance.received_at,
-        last_received_at=instance.received_at,
-        due_at=due_at,
-        evidence=[],
-        matched_at=None,
-    )
+    return session.scalars(select(StudyRow.id).where(StudyRow.study_instance_uid == study.study_instance_uid)).one()
 
 
 def _compare(session: Session, in_use: InstanceRow, instance: InstanceRecord) -> AddOutcome:
@@ -346,13 +382,7 @@ def _series_record(row: SeriesRow) -> SeriesRecord:
             accession_number=row.study.accession_number,
             description=row.study.description,
         ),
-        patient=PatientIdentity(
-            patient_id=row.patient.patient_id,
-            issuer=row.patient.issuer,
-            name=row.patient_name,
-            birth_date=row.patient_birth_date,
-            sex=row.patient_sex,
-        ),
+        patient=_patient(row),
         source_ae_title=row.source_ae_title,
         state=row.state,
         instance_count=row.instance_count,
@@ -360,6 +390,18 @@ def _series_record(row: SeriesRow) -> SeriesRecord:
         last_received_at=row.last_received_at,
         due_at=row.due_at,
         evidence=tuple(row.evidence),
+        localiser_count=row.localiser_count,
+        contradictions=tuple(row.contradictions),
+    )
+
+
+def _patient(row: SeriesRow) -> PatientIdentity:
+    return PatientIdentity(
+        patient_id=row.patient.patient_id,
+        issuer=row.patient.issuer,
+        name=row.patient_name,
+        birth_date=row.patient_birth_date,
+        sex=row.patient_sex,
     )
 
 
@@ -378,4 +420,5 @@ def _instance_record(row: InstanceRow, series: SeriesRecord) -> InstanceRecord:
         instance_number=row.instance_number,
         number_of_frames=row.number_of_frames,
         position=row.position,
+        is_localiser=row.is_localiser,
     )

@@ -1,8 +1,8 @@
 """The tables: what was received (patients to instances), what was decided (cases), what is on its way (deliveries).
 
-A patient is keyed by issuer and ID alone. Names, birth dates and sexes are facts of a series, as its first instance
-said them: two series of one ID that contradict each other both stay as they came, and matching compares them. A
-study is as its first instance described it. Later headers overwrite nothing.
+A patient is keyed by issuer and ID alone. Names, birth dates and sexes are facts of a series, as its first slice says
+them: two series of one ID that contradict each other both stay as they came, and matching compares them. A study is as
+the first instance that came described it. What slices of one series say differently is noted in the series.
 """
 
 from datetime import datetime
@@ -71,7 +71,7 @@ class StudyRow(Base):
 
 
 class SeriesRow(Base):
-    """One series, as its first instance described it, and how far it has come."""
+    """One series, as its first slice describes it (see `series_facts`), and how far it has come."""
 
     __tablename__ = "series"
     __table_args__ = (
@@ -103,6 +103,9 @@ class SeriesRow(Base):
     due_at: Mapped[datetime | None]
     evidence: Mapped[list[Any]]
     matched_at: Mapped[datetime | None]
+    header_order: Mapped[str]
+    localiser_count: Mapped[int]
+    contradictions: Mapped[list[Any]]
 
     study: Mapped[StudyRow] = relationship(lazy="raise")
     patient: Mapped[PatientRow] = relationship(lazy="raise")
@@ -126,6 +129,7 @@ class InstanceRow(Base):
     instance_number: Mapped[int | None] = mapped_column(BigInteger)
     number_of_frames: Mapped[int]
     position: Mapped[float | None] = mapped_column(Double)
+    is_localiser: Mapped[bool] = mapped_column(Boolean)
 
 
 class SetAsideRow(Base):

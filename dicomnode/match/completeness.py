@@ -11,11 +11,14 @@ from datetime import datetime, timedelta
 
 from storage.records import InstanceRecord, SeriesHeader, SeriesRecord
 
-from .extent import extent_of
+from .extent import extent_of, slices_of
 from .headers import MANY_FRAMES, number, text
 
 GRACE_FACTOR = 3
 """How many quiet times a series that seems incomplete is waited for."""
+
+EVERYTHING = "NumberOfSeriesRelatedInstances"
+"""The one count that includes localisers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,25 +55,30 @@ def completeness(
 
 
 def evidence(series: SeriesRecord, instances: Sequence[InstanceRecord]) -> Evidence:
-    """Compare what there is with what the headers announce and with the slice positions."""
-    present = len(instances)
+    """Compare what there is with what the headers announce and with the slice positions; localisers are left out."""
+    slices = slices_of(instances)
+    present = len(slices)
     sentences, whole = [], True
     if announcement := announced(series.header):
         count, source = announcement
+        if source == EVERYTHING:
+            present = len(instances)
         whole = present >= count
         sentences.append(f"{'all' if whole else 'only'} {present} of {count} instances ({source})")
         if present > count:
             sentences[-1] = f"{present} instances, {count} were announced ({source})"
     elif series.header.sop_class_uid in MANY_FRAMES:
-        frames = sum(instance.number_of_frames for instance in instances)
+        frames = sum(instance.number_of_frames for instance in slices)
         sentences.append(f"{present} multi-frame instance{'s'[: present != 1]} with {frames} frames")
     else:
         sentences.append(f"{present} instances, no count announced")
-    extent = extent_of(instances)
+    if left_out := len(instances) - len(slices):
+        sentences.append(f"{left_out} localiser{'s'[: left_out != 1]} left out")
+    extent = extent_of(slices)
     if extent.missing:
         whole = False
-        slices = "slice seems" if extent.missing == 1 else "slices seem"
-        sentences.append(f"{extent.missing} {slices} to be missing between the others")
+        seem = "slice seems" if extent.missing == 1 else "slices seem"
+        sentences.append(f"{extent.missing} {seem} to be missing between the others")
     elif extent.spacing_mm is not None:
         sentences.append(f"no gaps between slices of {extent.spacing_mm:.3g} mm")
     return Evidence(whole, tuple(sentences))
@@ -82,7 +90,7 @@ def announced(header: SeriesHeader) -> tuple[int, str] | None:
     NumberOfSeriesRelatedInstances comes from a query at the source. NumberOfSlices of a PET series counts one time
     slice and one gate (PS3.3 C.8.9.1.1.5 and .9).
     """
-    for keyword in ("NumberOfSeriesRelatedInstances", "InConcatenationTotalNumber"):
+    for keyword in (EVERYTHING, "InConcatenationTotalNumber"):
         if (count := _count(header, keyword)) is not None:
             return count, keyword
     if header.sop_class_uid in MANY_FRAMES:

@@ -45,6 +45,11 @@ def extent_of(instances: Sequence[InstanceRecord]) -> Extent:
     return Extent(images, usual, sum(steps) + usual, missing, phases)
 
 
+def slices_of(instances: Sequence[InstanceRecord]) -> tuple[InstanceRecord, ...]:
+    """Those that are no localisers; all, where there is nothing else."""
+    return tuple(instance for instance in instances if not instance.is_localiser) or tuple(instances)
+
+
 def by_position(instances: Sequence[InstanceRecord]) -> dict[float, list[InstanceRecord]]:
     """The instances at each position, mm, in the order of the positions and of the instance numbers."""
     at: dict[int, list[InstanceRecord]] = {}

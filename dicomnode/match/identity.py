@@ -11,7 +11,7 @@ import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
 
-from storage.records import PatientIdentity
+from storage.records import PatientIdentity, SeriesRecord
 
 PLACEHOLDER_DATES = frozenset({"19000101", "18000101", "18991230", "19010101", "19700101", "00010101", "99991231"})
 """Birth dates that programs write for "unknown"."""
@@ -65,6 +65,20 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
         reason = "the patient IDs are equal, but neither birth date nor name is there to confirm them"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
     return IdentityVerdict(Sameness.MATCH, f"patient ID, issuer and {_and(agreeing)} agree", agreeing, disagreeing)
+
+
+def patient_of_both(a: SeriesRecord, b: SeriesRecord) -> IdentityVerdict:
+    """`same_patient`, in doubt also where the slices of one of the series contradict each other."""
+    verdict = same_patient(a.patient, b.patient)
+    torn = [
+        f"the slices of the {one.header.modality} series contradict each other about {_and(one.contradictions)}"
+        for one in (a, b)
+        if one.contradictions
+    ]
+    if not torn or verdict.sameness is Sameness.DIFFERENT:
+        return verdict
+    reasons = [*torn, verdict.reason] if verdict.sameness is Sameness.DOUBT else torn
+    return IdentityVerdict(Sameness.DOUBT, "; ".join(reasons), verdict.agreeing, verdict.disagreeing)
 
 
 def patient_key(identity: PatientIdentity) -> str:

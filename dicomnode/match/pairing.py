@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from storage.records import FusionPlan, SeriesRecord
 
 from ..settings import RuleSettings
-from .identity import Sameness, same_patient
+from .identity import Sameness, patient_of_both
 from .moments import Moment, moment_of
 from .regions import compatible, regions_in, regions_of
 from .serving import obstacle
@@ -120,7 +120,7 @@ def near(series: SeriesRecord, others: Sequence[SeriesRecord], window: timedelta
 
 def why_apart(a: Member, b: Member, rule: RuleSettings) -> str:
     """Why the two cannot be in one plan of `rule`, or an empty text."""
-    identity = same_patient(a.series.patient, b.series.patient)
+    identity = patient_of_both(a.series, b.series)
     if identity.sameness is Sameness.DIFFERENT:
         return identity.reason
     if a.moment is None or b.moment is None:
@@ -134,7 +134,7 @@ def why_apart(a: Member, b: Member, rule: RuleSettings) -> str:
 
 def is_certain(a: Member, b: Member) -> bool:
     """Whether the two certainly are of one patient."""
-    return same_patient(a.series.patient, b.series.patient).sameness is Sameness.MATCH
+    return patient_of_both(a.series, b.series).sameness is Sameness.MATCH
 
 
 def _share_region(a: Member, b: Member) -> bool:

@@ -16,7 +16,7 @@ from storage.records import CaseState, FusionPlan, SeriesChoice, SeriesRecord
 
 from ..settings import RuleSettings, Settings
 from .frame_of_reference import shared_frame
-from .identity import Sameness, patient_key, same_patient
+from .identity import Sameness, patient_key, patient_of_both, same_patient
 from .moments import moment_of
 from .pairing import (
     Examination,
@@ -219,5 +219,5 @@ def _competes(one: SeriesRecord, series: SeriesRecord) -> bool:
 
 def _identity(fixed: SeriesRecord, moving: SeriesRecord) -> tuple[bool, str]:
     """Whether the two certainly are of one patient, and why or why not."""
-    verdict = same_patient(fixed.patient, moving.patient)
+    verdict = patient_of_both(fixed, moving)
     return verdict.sameness is Sameness.MATCH, verdict.reason

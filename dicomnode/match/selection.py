@@ -11,7 +11,7 @@ from typing import Any
 from storage.records import InstanceRecord, SeriesRecord
 
 from .attenuation import Attenuation, AttenuationVerdict, attenuation_of
-from .extent import Extent, extent_of, one_phase
+from .extent import Extent, extent_of, one_phase, slices_of
 from .headers import number, numbers, text, texts
 from .sequences import Sequence as MrSequence
 from .sequences import SequenceKind, sequence_of
@@ -75,7 +75,7 @@ def name_of(series: SeriesRecord) -> str:
 
 
 def _look_at(series: SeriesRecord, instances: Instances) -> Candidate:
-    held = instances(series.series_instance_uid)
+    held = slices_of(instances(series.series_instance_uid))
     used = one_phase(held)
     modality = series.header.modality
     return Candidate(

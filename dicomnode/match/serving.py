@@ -154,9 +154,10 @@ def _planar(series: SeriesRecord) -> str:
 
 
 def _few_slices(series: SeriesRecord) -> str:
-    if series.header.sop_class_uid in MANY_FRAMES or series.instance_count >= FEWEST_SLICES:
+    slices = series.instance_count - series.localiser_count
+    if series.header.sop_class_uid in MANY_FRAMES or slices >= FEWEST_SLICES:
         return ""
-    return f"{series.instance_count} slices make no volume"
+    return f"{slices} slices make no volume"
 
 
 RULES: tuple[Callable[[SeriesRecord], str], ...] = (

@@ -1,7 +1,9 @@
 """From a header to the record that is kept of an instance."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import tzinfo
+from typing import Any
 
 from storage.records import (
     InstanceRecord,
@@ -17,6 +19,8 @@ from .acquisition_time import acquired_at
 from .framing import Framing
 from .header import Header
 
+LOCALISERS = frozenset({"LOCALIZER", "SCOUT"})
+
 
 def instance_record(
     received: ReceivedInstance,
@@ -31,6 +35,7 @@ def instance_record(
 
     `domain` issues a Patient ID that names no issuer; `local` is the zone of a time that names none.
     """
+    attributes = header.attributes()
     return InstanceRecord(
         sop_instance_uid=received.sop_instance_uid,
         sop_class_uid=received.sop_class_uid,
@@ -61,13 +66,14 @@ def instance_record(
             body_part=header.text("BodyPartExamined"),
             acquired_at=acquired_at(header, local),
             own_output=_is_our_own(header),
-            attributes=header.attributes(),
+            attributes=attributes,
         ),
         source_ae_title=received.calling_ae_title,
         received_at=received.received_at,
         instance_number=header.number("InstanceNumber"),
         number_of_frames=header.number("NumberOfFrames") or 1,
         position=_position(header),
+        is_localiser=_is_localiser(attributes),
     )
 
 
@@ -80,6 +86,12 @@ def _pixel_digest(framing: Framing) -> str:
 def _is_our_own(header: Header) -> bool:
     made_by = (header.text("Manufacturer"), header.text("ManufacturerModelName"))
     return header.text("InstanceCreatorUID") == INSTANCE_CREATOR_UID or made_by == (OWN_MANUFACTURER, OWN_MODEL_NAME)
+
+
+def _is_localiser(attributes: Mapping[str, Any]) -> bool:
+    """Image Type value 3 of CT and MR (PS3.3 C.8.2.1.1.1, C.8.3.1.1.1); some devices write SCOUT."""
+    kinds = attributes.get("ImageType", [])
+    return not LOCALISERS.isdisjoint(str(kind).upper() for kind in (kinds if isinstance(kinds, list) else [kinds]))
 
 
 def _position(header: Header) -> float | None:

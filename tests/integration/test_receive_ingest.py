@@ -134,6 +134,22 @@ def test_the_pixel_digest_is_that_of_the_pixels_alone(memory: Memory) -> None:
     assert memory.take(received(dataset)) is AddOutcome.CONFLICT
 
 
+@pytest.mark.parametrize(
+    ("image_type", "is_localiser"),
+    [
+        (["ORIGINAL", "PRIMARY", "LOCALIZER"], True),
+        (["ORIGINAL", "PRIMARY", "localizer ", "CT_SOM5 TOP"], True),
+        ("SCOUT", True),
+        (["ORIGINAL", "PRIMARY", "AXIAL"], False),
+        (None, False),
+    ],
+)
+def test_a_localiser_is_known_by_its_image_type(memory: Memory, image_type: Any, is_localiser: bool) -> None:
+    dataset = with_pixels(sample_dataset(ImageType=image_type))
+    memory.take(received(dataset))
+    assert memory.only(dataset.SOPInstanceUID).is_localiser is is_localiser
+
+
 def test_what_fails_leaves_nothing_visible(memory: Memory, monkeypatch: pytest.MonkeyPatch) -> None:
     instance = received(with_pixels(sample_dataset()))
 

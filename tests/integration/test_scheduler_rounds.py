@@ -181,6 +181,38 @@ def test_a_doubtful_identity_is_quarantined(node: Node) -> None:
     assert "birth date disagree" in node.cases.events(case.case_id)[0].cause
 
 
+def test_a_series_that_contradicts_itself_is_quarantined(node: Node) -> None:
+    *most, last = pet(slices=6).instances
+    node.receive(*ct(slices=5).instances, *most, replace(last, patient=replace(ADA, name="BABBAGE^CHARLES")))
+    node.wait()
+    (case,) = node.cases.list()
+    assert case.state is CaseState.QUARANTINED
+    cause = node.cases.events(case.case_id)[0].cause
+    assert "the slices of the PT series contradict each other about name" in cause
+    assert "BABBAGE" not in cause
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_scout_in_the_series_changes_nothing(node: Node, first: bool) -> None:
+    """Received first or last, it is no part of the plan and does not speak for the series."""
+    slices = ct(slices=5, ImagesInAcquisition=5).instances
+    header = replace(slices[0].series, attributes={"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]})
+    scout = replace(
+        slices[0],
+        sop_instance_uid="1.3.1.999",
+        stored=replace(slices[0].stored, digest="0" * 64),
+        series=header,
+        position=400.0,
+        is_localiser=True,
+    )
+    node.receive(*((scout, *slices) if first else (*slices, scout)), *pet(slices=5).instances)
+    node.wait()
+    (case,) = node.cases.list()
+    assert case.plan.fixed.sop_instance_uids == tuple(one.sop_instance_uid for one in slices)
+    assert "all 5 of 5 instances (ImagesInAcquisition)" in node.catalogue.series("1.3.1").evidence
+    assert "1 localiser left out" in node.catalogue.series("1.3.1").evidence
+
+
 def test_own_outputs_are_never_matched(node: Node) -> None:
     node.receive(*ct(slices=5).instances, *pet(slices=5, own_output=True).instances)
     node.wait()

@@ -1,18 +1,22 @@
 """The catalogue over real databases: what is kept of what was received, and when a series is complete."""
 
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from storage.catalogue import Catalogue
 from storage.errors import UnknownRecordError
-from storage.records import AddOutcome, InstanceRecord, SeriesState, StoredObject
+from storage.migrate import upgrade
+from storage.records import AddOutcome, InstanceRecord, PatientIdentity, SeriesState, StoredObject
 from storage.session import Database
-from tests.fixtures.stored_records import NOON, PATIENT, digest_of, instance_record
+from tests.fixtures.stored_records import NOON, PATIENT, STUDY, digest_of, instance_record
 
 QUIET = timedelta(seconds=30)
 
@@ -20,6 +24,15 @@ QUIET = timedelta(seconds=30)
 @pytest.fixture
 def catalogue(database: Database) -> Catalogue:
     return Catalogue(database)
+
+
+@pytest.fixture(scope="module")
+def arrivals(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One SQLite ledger for every example of a property."""
+    database = Database(f"sqlite:///{tmp_path_factory.mktemp('arrivals') / 'ledger.sqlite'}")
+    upgrade(database)
+    yield database
+    database.dispose()
 
 
 def add(catalogue: Catalogue, instance: InstanceRecord) -> AddOutcome:
@@ -97,14 +110,82 @@ def test_instances_come_in_the_order_of_space(catalogue: Catalogue) -> None:
     assert [instance.instance_number for instance in catalogue.instances("1.2.3.4")] == [2, 3, 1, 4, 5]
 
 
-def test_headers_that_contradict_the_first_change_nothing(catalogue: Catalogue) -> None:
+def test_what_slices_say_differently_is_noted_and_changes_nothing_else(catalogue: Catalogue) -> None:
     add(catalogue, instance_record(1))
     other_name = replace(PATIENT, name="Roe^Richard", sex="M")
     add(catalogue, instance_record(2, patient=other_name))
+    add(catalogue, instance_record(3, study=replace(STUDY, study_instance_uid="1.2.99")))
     add(catalogue, instance_record(1, "1.2.3.5", patient=other_name))
 
-    assert catalogue.series("1.2.3.4").patient == PATIENT
+    series = catalogue.series("1.2.3.4")
+    assert (series.patient, series.study) == (PATIENT, STUDY)
+    assert series.contradictions == ("name", "sex", "study")
     assert catalogue.series("1.2.3.5").patient == other_name
+    assert catalogue.series("1.2.3.5").contradictions == ()
+
+
+@pytest.mark.parametrize(
+    "alike",
+    [
+        replace(PATIENT, name="DOE^JANE^^"),
+        replace(PATIENT, name=" Doe^Jane =\u30c9\u30a6"),
+        replace(PATIENT, name="", birth_date="", sex=""),
+        replace(PATIENT, birth_date="1970.01.01", patient_id=" P-1 "),
+        replace(PATIENT, patient_id="", issuer="ELSEWHERE"),
+    ],
+)
+def test_spellings_and_gaps_contradict_nothing(catalogue: Catalogue, alike: PatientIdentity) -> None:
+    for number, patient in enumerate((alike, PATIENT, alike), start=1):
+        add(catalogue, instance_record(number, patient=patient))
+    found = catalogue.series("1.2.3.4").contradictions
+    assert found == (() if alike.patient_id else ("issuer of the patient ID",))
+
+
+def scout(number: int, patient: PatientIdentity = PATIENT) -> InstanceRecord:
+    made = instance_record(number, position=None, is_localiser=True, patient=patient)
+    header = replace(
+        made.series, acquired_at=NOON - timedelta(hours=1), attributes={"ImageType": ["X", "Y", "LOCALIZER"]}
+    )
+    return replace(made, series=header)
+
+
+def test_a_series_of_localisers_alone_is_described_by_them(catalogue: Catalogue) -> None:
+    add(catalogue, scout(1))
+    add(catalogue, scout(2))
+    series = catalogue.series("1.2.3.4")
+    assert series.header.attributes["ImageType"] == ["X", "Y", "LOCALIZER"]
+    assert (series.instance_count, series.localiser_count) == (2, 2)
+    assert [one.is_localiser for one in catalogue.instances("1.2.3.4")] == [True, True]
+
+
+UNNAMED = replace(PATIENT, name="", sex="")
+OTHER = replace(PATIENT, patient_id="P-2", name="Roe^Richard")
+
+
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data(), st.lists(st.sampled_from([PATIENT, UNNAMED, OTHER]), min_size=3, max_size=3))
+def test_a_series_is_the_same_whatever_order_it_came_in(
+    arrivals: Database, data: st.DataObject, patients: list[PatientIdentity]
+) -> None:
+    catalogue = Catalogue(arrivals)
+    stem = f"1.9.{uuid.uuid4().int % 10**12}"
+
+    def described(uid: str, order: list[int]) -> tuple[object, ...]:
+        made = [
+            scout(1, OTHER),
+            *(instance_record(n, patient=who) for n, who in enumerate(patients, start=1)),
+            scout(9),
+        ]
+        for number in order:
+            kind = "scout" if made[number].is_localiser else "slice"
+            header = replace(made[number].series, series_instance_uid=uid, acquired_at=NOON + timedelta(seconds=number))
+            add(catalogue, replace(made[number], sop_instance_uid=f"{uid}.{kind}.{number}", series=header))
+        series = catalogue.series(uid)
+        header = replace(series.header, series_instance_uid="")
+        return header, series.patient, series.study, series.localiser_count, series.contradictions
+
+    order = data.draw(st.permutations(range(5)))
+    assert described(f"{stem}.1", [0, 1, 2, 3, 4]) == described(f"{stem}.2", order)
 
 
 def test_each_instance_moves_the_end_of_quiet_time(catalogue: Catalogue) -> None:
