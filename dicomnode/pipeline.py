@@ -18,6 +18,7 @@ from fusion import Fused, QualityReport, Registration, Verdict, Volume
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
 from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode
+from .errors import MatchError
 from .load import LoadedSeries
 
 Progress = Callable[[str], None]
@@ -122,9 +123,16 @@ def identity_default(plan: FusionPlan, position: int) -> bool | None:
 
 
 def filed_with(plan: FusionPlan, loaded: Sequence[LoadedSeries]) -> LoadedSeries:
-    """A series of the study in which the results are filed."""
-    return next(
-        (series for series in loaded if series.headers[0].StudyInstanceUID == plan.file_in_study_uid), loaded[0]
+    """A series of the study in which the results are filed.
+
+    Raises `MatchError` when none is: filed elsewhere, they would be another patient's or nobody's.
+    """
+    for series in loaded:
+        if str(series.headers[0].get("StudyInstanceUID") or "") == plan.file_in_study_uid:
+            return series
+    raise MatchError(
+        f"the results are to be filed in the study {plan.file_in_study_uid}, of which none of the loaded series is; "
+        "the series must have changed since the plan was made"
     )
 
 

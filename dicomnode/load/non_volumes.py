@@ -1,5 +1,7 @@
 """Instances that are no slices of a volume, and the reason for each."""
 
+import re
+import unicodedata
 from collections.abc import Sequence
 
 from pydicom import Dataset
@@ -22,11 +24,19 @@ IMAGE_TYPES = {
     "MOSAIC": "a mosaic, many slices tiled into one image",
 }
 ONE_OF_EACH = (
-    ("PatientID", "patients"),
     ("SeriesInstanceUID", "series"),
     ("FrameOfReferenceUID", "Frames of Reference"),
     ("Modality", "modalities"),
 )
+ONE_WHERE_STATED = (
+    ("PatientID", "patients"),
+    ("IssuerOfPatientID", "issuers of the patient ID"),
+    ("PatientName", "patient names"),
+    ("PatientBirthDate", "birth dates of the patient"),
+    ("PatientSex", "sexes of the patient"),
+    ("StudyInstanceUID", "studies"),
+)
+"""A slice may be silent about these, but no two may differ; case and empty name components make no difference."""
 LOCALISERS = ("LOCALIZER", "SCOUT")
 
 
@@ -48,6 +58,21 @@ def refuse_non_volumes(datasets: Sequence[Dataset]) -> None:
         count = len({filled(dataset, keyword) for dataset in datasets})
         if count > 1:
             raise NotAVolumeError(f"the images are of {count} {thing}, not of one")
+    for keyword, thing in ONE_WHERE_STATED:
+        count = len({stated for dataset in datasets if (stated := _stated(dataset, keyword))})
+        if count > 1:
+            raise NotAVolumeError(f"the images are of {count} {thing}, not of one")
+
+
+def _stated(dataset: Dataset, keyword: str) -> str:
+    """The value in a form that can be compared; of a name its first group that is there (PS3.5 6.2.1)."""
+    value = str(filled(dataset, keyword) or "").strip()
+    if keyword == "PatientBirthDate":
+        return re.sub(r"\D", "", value)
+    if keyword != "PatientName":
+        return value
+    groups = [group.rstrip("^ ") for group in unicodedata.normalize("NFKC", value).casefold().split("=")]
+    return next((" ".join(group.split()) for group in groups if group), "")
 
 
 def refusal(dataset: Dataset) -> str | None:

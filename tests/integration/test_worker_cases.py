@@ -1,6 +1,7 @@
 """A case from its plan to its deliveries: what a worker records, and what it never does twice."""
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -161,6 +162,22 @@ def test_a_damaged_instance_fails_the_case_and_is_named(node_parts: NodeParts, s
     node_parts.cases.retry(case.case_id, "an operator", "restored")
     assert node_parts.worker().run_once()
     assert node_parts.only_case().state is CaseState.DELIVERING
+
+
+def test_results_are_never_filed_in_another_study_than_planned(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    node_parts.receive(files_of(small_pet_ct))
+    node_parts.schedule()
+    plan = replace(node_parts.only_case().plan, file_in_study_uid="1.2.3.4")
+    node_parts.cases.withdraw(node_parts.only_case().case_id, "test", "another study")
+    case, _ = node_parts.cases.open(plan, "patient", CaseState.QUEUED, "test", "test")
+    node_parts.worker().run_once()
+
+    failed = node_parts.cases.get(case.case_id)
+    assert failed.state is CaseState.FAILED
+    assert "to be filed in the study 1.2.3.4" in failed.error
+    assert failed.result is None
 
 
 class AwayWhenItFails(Cases):

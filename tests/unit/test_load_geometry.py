@@ -20,6 +20,13 @@ from dicomnode.load.regular_grid import Regular, regular_from
 from fusion.geometry.transform import rotation_matrix
 from tests.fixtures.dicom_series import AXIAL, OBLIQUE, assert_same_voxels, classic_series, itk_series, noise
 
+IDENTITY = {
+    "PatientID": "P1",
+    "IssuerOfPatientID": "HOSPITAL",
+    "PatientName": "Doe^Jane",
+    "PatientBirthDate": "19700101",
+    "PatientSex": "F",
+}
 ROWS, COLUMNS = 7, 6
 SPACING_MM = (1.5, 1.2)
 
@@ -265,6 +272,11 @@ def test_orientation_cosines_that_are_rounded_are_made_perpendicular(tmp_path: P
         (2, {"FrameOfReferenceUID": "1.2.3.99"}, "2 Frames of Reference"),
         (2, {"SeriesInstanceUID": "1.2.3.99"}, "2 series"),
         (2, {"PatientID": "P2"}, "2 patients"),
+        (2, {"IssuerOfPatientID": "ELSEWHERE"}, "2 issuers"),
+        (2, {"PatientName": "Other^Person"}, "2 patient names"),
+        (2, {"PatientBirthDate": "19900909"}, "2 birth dates"),
+        (2, {"PatientSex": "M"}, "2 sexes"),
+        (2, {"StudyInstanceUID": "1.2.9.99"}, "2 studies"),
     ],
 )
 def test_slices_that_do_not_belong_together_are_refused(
@@ -278,7 +290,31 @@ def test_slices_that_do_not_belong_together_are_refused(
                 setattr(dataset, keyword, value)
 
     with pytest.raises(NotAVolumeError, match=reason):
-        load_series(classic_series(tmp_path, each=each))
+        load_series(classic_series(tmp_path, each=each, **IDENTITY))
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        {"PatientName": "DOE^JANE^^"},
+        {"PatientName": "Doe^Jane=ドウ^ジェーン", "SpecificCharacterSet": "ISO_IR 192"},
+        {"PatientBirthDate": "1970.01.01"},
+        {"PatientID": None, "IssuerOfPatientID": None},
+        {"PatientName": "", "PatientBirthDate": "", "PatientSex": None},
+    ],
+)
+def test_a_slice_may_be_silent_about_the_patient_or_spell_the_name_otherwise(
+    elements: dict[str, Any], tmp_path: Path
+) -> None:
+    def each(index: int, dataset: Dataset) -> None:
+        for keyword, value in elements.items() if index == 2 else ():
+            if value is None:
+                delattr(dataset, keyword)
+            else:
+                setattr(dataset, keyword, value)
+
+    paths = classic_series(tmp_path, each=each, **IDENTITY)
+    assert load_series(paths).volume.grid.shape[0] == len(paths)
 
 
 @pytest.mark.parametrize("count", [1, 2])
