@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
+from fusion.geometry.resample import usual_interpolation
+
 from .derived_series import PURPOSE, moment_text
 from .elements import code, copy_elements, decoded, millimetres, text
 from .inputs import EncodeInputs
@@ -75,7 +77,8 @@ def derivation_text(inputs: EncodeInputs) -> str:
         f"{moving.volume.modality} registered to {inputs.fixed.modality} by {moving.registration.registrar} "
         f"({moving.registration.similarity_name}); verdict {report.verdict.value}; expected error "
         f"{millimetres(report.expected_error_mm)}, bound {millimetres(report.error_bound_mm)}; "
-        f"linear resampling onto the grid of the {inputs.fixed.modality}. {MEASURE_ON_ORIGINAL} {PURPOSE}. "
+        f"{usual_interpolation(inputs.moving.volume)} resampling onto the grid of the {inputs.fixed.modality}. "
+        f"{MEASURE_ON_ORIGINAL} {PURPOSE}. "
         f"Plan {inputs.plan.key[:16]}.",
         1024,
     )
