@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import torch
 
 from ..errors import ParameterError
 from ..geometry.transform import AffineTransform
@@ -15,6 +14,7 @@ from .objective import Poses
 from .preparation import prepare
 from .registrar import Registration
 from .rigid import parameters_of, pose_measures
+from .rivals import rivals_of
 from .search import FINE, MIDDLE, SPACINGS_MM, Frame
 from .uncertainty import estimate_error, floor_of
 from .usable import require_usable
@@ -24,16 +24,14 @@ USUAL_MOTION_MM = 1.5
 
 UNSEEN_SHARE = 0.25
 
-PERTURBED_MM = (3.0, 10.0)
-PERTURBED_DEG = (3.0, 5.0)
-
 
 @dataclass(frozen=True, slots=True)
 class IdentityRegistrar:
     """Takes the header's word for the transform, and measures how far the image content disagrees.
 
     The pose is refined from the identity: `motion_mm` is how far it goes (mean over the body). It is evidence of motion
-    only as far as it exceeds how well the images determine a pose at all, which is measured, too.
+    only as far as it exceeds how well the images determine a pose at all, which is measured, too; and where they show
+    nothing, its absence is no evidence of anything: that is for the rivals to tell.
     """
 
     seed: int = 20_000
@@ -54,23 +52,18 @@ class IdentityRegistrar:
         frame = Frame.of(prepare(fixed, SPACINGS_MM), prepare(moving, SPACINGS_MM), 0.05, self.seed)
         identity = AffineTransform.identity()
         start = Poses.of([identity], frame.centre_mm)
-        objective = frame.objective(FINE)
-        at_identity = float(objective.value(start)[0][0])
-        around, _ = objective.value(perturbed(start))
-
         middle = frame.climb(MIDDLE, start)
         fine = frame.climb(FINE, middle.poses)
         refined = fine.poses.transform(0)
         motion_mm = mean_displacement_mm(identity, refined, frame.body_points)
         estimate = estimate_error(frame, fine.poses, floor_of(fixed, moving))
         expected, bound = remaining_error(motion_mm, estimate.expected_mm)
-        gain = (float(fine.similarity[0]) - 1) / max(at_identity - 1, 1e-9) - 1
         return Registration(
             transform=identity,
             registrar=self.name,
             parameters=parameters_of(self),
             similarity_name=self.similarity_name,
-            similarity=at_identity,
+            similarity=float(frame.objective(FINE).value(start)[0][0]),
             expected_error_mm=expected,
             error_bound_mm=bound,
             iterations=middle.iterations + fine.iterations,
@@ -79,11 +72,10 @@ class IdentityRegistrar:
             device=str(fixed.device),
             measures={
                 **estimate.measures,
+                **rivals_of(frame, start).measures,
                 **pose_measures(frame, identity, identity),
                 "motion_mm": motion_mm,
                 "motion_uncertainty_mm": estimate.expected_mm,
-                "motion_gain_ratio": gain,
-                "perturbed_worse_ratio": float((around < at_identity).to(torch.float64).mean()),
             },
         )
 
@@ -99,19 +91,3 @@ def remaining_error(motion_mm: float, uncertainty_mm: float) -> tuple[float, flo
     shift = motion_mm * prior / (prior + seen)
     open_mm = float(np.sqrt(prior * seen / (prior + seen)))
     return float(np.hypot(shift, open_mm)), shift + 2 * open_mm + UNSEEN_SHARE * uncertainty_mm
-
-
-def perturbed(pose: Poses) -> Poses:
-    """Twelve small and twelve larger moves of one pose along and about each axis."""
-    moves = [
-        np.concatenate([np.zeros(3), sign * mm * axis]) for mm in PERTURBED_MM for axis in np.eye(3) for sign in (-1, 1)
-    ]
-    moves += [
-        np.concatenate([sign * np.radians(deg) * axis, np.zeros(3)])
-        for deg in PERTURBED_DEG
-        for axis in np.eye(3)
-        for sign in (-1, 1)
-    ]
-    steps = torch.from_numpy(np.array(moves))
-    many = Poses(pose.rotation.repeat(len(steps), 1, 1), pose.translation_mm.repeat(len(steps), 1), pose.centre_mm)
-    return many.turned(steps[:, :3], steps[:, 3:])

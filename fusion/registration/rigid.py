@@ -11,6 +11,7 @@ from .distance import mean_displacement_mm
 from .overlap import overlap_share
 from .preparation import prepare
 from .registrar import Registration
+from .rivals import rivals_of
 from .search import SPACINGS_MM, Found, Frame, search
 from .starts import starts
 from .uncertainty import estimate_error, floor_of
@@ -75,6 +76,7 @@ class RigidRegistrar:
             device=str(fixed.device),
             measures={
                 **estimate.measures,
+                **rivals_of(frame, found.poses[:1]).measures,
                 **search_measures(frame, found),
                 **pose_measures(frame, inward, transform),
             },

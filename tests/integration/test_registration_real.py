@@ -109,12 +109,13 @@ def test_what_is_accepted_of_a_small_field_of_view_is_right(
     assert error < LIMIT_MM or assess(fixed, moving, found).verdict is not Verdict.ACCEPT
 
 
-def test_one_examination_keeps_its_coordinates_unless_the_patient_moved(reference_data: Path) -> None:
+def test_one_examination_keeps_its_coordinates_and_motion_is_not_accepted(reference_data: Path) -> None:
     fixed, moving = sarcoma(reference_data, "STS_001", "CT", "CT"), sarcoma(reference_data, "STS_001", "PET", "PT")
     still = register(fixed, moving, identity_is_default=True)
     np.testing.assert_array_equal(still.transform.matrix, np.eye(4))
-    assert assess(fixed, moving, still).verdict is Verdict.ACCEPT
+    # A thigh in PET says too little to confirm its coordinates; the header is kept and a person looks.
+    assert assess(fixed, moving, still).verdict is not Verdict.REJECT
     moved = moved_header(moving, offset(moving, (0.0, 0.0, 0.0), (8.0, -6.0, 0.0)).matrix)
     report = assess(fixed, moved, register(fixed, moved, identity_is_default=True))
     assert report.verdict is Verdict.REVIEW
-    assert "moved between the acquisitions" in report.reasons[0]
+    assert "shared coordinates" in report.reasons[0]
