@@ -1,7 +1,7 @@
 """Images in space: a grid without voxels, and a volume of voxels on a grid."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 import numpy as np
@@ -109,7 +109,7 @@ class Volume:
 
     `voxels` is (slice, row, column) float32; `valid`, where given, is False where nothing was measured (padding,
     corners outside of a sheared acquisition). `notes` say what was tolerated or left unchanged on the way in, for
-    people.
+    people. `inverted_display` says that large numbers are meant to be shown dark (MONOCHROME1); numbers mean the same.
     """
 
     voxels: VoxelArray
@@ -119,6 +119,7 @@ class Volume:
     valid: MaskArray | None = None
     source_uids: tuple[str, ...] = ()
     notes: tuple[str, ...] = field(default=())
+    inverted_display: bool = False
 
     def __post_init__(self) -> None:
         if tuple(self.voxels.shape) != self.grid.shape:
@@ -136,16 +137,8 @@ class Volume:
     def to(self, device: torch.device | str) -> "Volume":
         """The same volume with its voxels on `device`."""
         valid = None if self.valid is None else self.valid.to(device)
-        return Volume(self.voxels.to(device), self.grid, self.unit, self.modality, valid, self.source_uids, self.notes)
+        return replace(self, voxels=self.voxels.to(device), valid=valid)
 
     def noted(self, notes: Sequence[str]) -> "Volume":
         """The same volume with further notes."""
-        return Volume(
-            self.voxels,
-            self.grid,
-            self.unit,
-            self.modality,
-            self.valid,
-            self.source_uids,
-            (*self.notes, *notes),
-        )
+        return replace(self, notes=(*self.notes, *notes))

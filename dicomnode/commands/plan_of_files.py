@@ -84,7 +84,7 @@ def _content_digest(inputs: Sequence[LoadedInput]) -> str:
     digest = hashlib.sha256()
     for each in inputs:
         volume = each.volume
-        meaning = (volume.unit, volume.modality, volume.grid.frame_of_reference_uid)
+        meaning = (volume.unit, volume.modality, volume.inverted_display, volume.grid.frame_of_reference_uid)
         digest.update(repr((volume.grid.shape, meaning, volume.valid is None)).encode())
         digest.update(volume.grid.affine.tobytes())
         digest.update(volume.voxels.numpy().tobytes())

@@ -10,10 +10,15 @@ from .elements import decimal
 from .stored_values import StoredValues
 
 
-def add_grey_pixels(dataset: Dataset, stored: NDArray[np.int16 | np.uint16], values: StoredValues) -> None:
-    """One 16-bit slice (rows, columns) or a stack of frames (frames, rows, columns)."""
+def add_grey_pixels(
+    dataset: Dataset, stored: NDArray[np.int16 | np.uint16], values: StoredValues, *, inverted: bool = False
+) -> None:
+    """One 16-bit slice (rows, columns) or a stack of frames (frames, rows, columns).
+
+    `inverted` says that the largest value is shown black; the values mean the same.
+    """
     dataset.SamplesPerPixel = 1
-    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.PhotometricInterpretation = "MONOCHROME1" if inverted else "MONOCHROME2"
     dataset.Rows, dataset.Columns = stored.shape[-2:]
     dataset.BitsAllocated = dataset.BitsStored = 16
     dataset.HighBit = 15

@@ -81,7 +81,10 @@ def middle_of(volume: Volume, window: Window) -> Points:
 
 def shares(volume: Volume, window: Window, points: Points) -> NDArray[np.float32]:
     """The volume at `points` as shares of its window, black outside."""
-    plane = sample(volume.voxels.numpy(), volume.grid, points, window.lower)
+    voxels = volume.voxels
+    if window.inverted and volume.valid is not None:
+        voxels = torch.where(volume.valid, voxels, window.black)
+    plane = sample(voxels.numpy(), volume.grid, points, window.black)
     return window.apply(torch.from_numpy(plane)).numpy()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from pydicom.dataset import Dataset
 from pydicom.uid import (
     CTImageStorage,
@@ -16,7 +17,7 @@ from pydicom.uid import (
     PositronEmissionTomographyImageStorage,
 )
 
-from fusion.display import window_of
+from fusion.display import Window, window_of
 from fusion.volume import Volume
 
 from ..errors import EncodeError
@@ -96,7 +97,9 @@ def _instances(inputs: EncodeInputs, identity: SeriesIdentity, own: OwnIod) -> l
         add_frame_of_reference(dataset, inputs)
         add_plane(dataset, moved.grid, index)
         valid = None if moved.valid is None else moved.valid[index]
-        add_grey_pixels(dataset, values.of(moved.voxels[index], valid), values)
+        add_grey_pixels(
+            dataset, values.of(_dark_outside(moved, index, window), valid), values, inverted=window.inverted
+        )
         add_window(dataset, window)
         own.add_image(dataset, inputs, values, index)
         dataset.ImageComments = MEASURE_ON_ORIGINAL
@@ -105,3 +108,10 @@ def _instances(inputs: EncodeInputs, identity: SeriesIdentity, own: OwnIod) -> l
         add_research_flags(dataset, inputs)
         instances.append(dataset)
     return instances
+
+
+def _dark_outside(moved: Volume, index: int, window: Window) -> torch.Tensor:
+    """Slice `index`; where large values are dark, unmeasured voxels are at that end: zero would be glaring there."""
+    if not window.inverted or moved.valid is None:
+        return moved.voxels[index]
+    return torch.where(moved.valid[index], moved.voxels[index], window.black)

@@ -21,9 +21,9 @@ from fusion.volume import Unit, Volume
 
 from .frames import Frame, frames_of
 from .geometry import Stack, stack_of
-from .headers import filled, read_instances, texts, tolerating, without_pixels
+from .headers import filled, read_instances, tolerating, without_pixels
 from .non_volumes import refuse_non_volumes, refuse_without_pixels, without_localisers
-from .pixels import decoded, lossy_note
+from .pixels import decoded, is_monochrome1, is_shown_inverted, lossy_note
 from .regular_grid import regular_from
 from .units import Quantity, quantity_of
 from .values import LOWEST_HU, padding_of, rescale_of
@@ -76,6 +76,7 @@ def load_series(files: Sequence[Path]) -> LoadedSeries:
         valid=None if regular.valid.all() else torch.from_numpy(regular.valid),
         source_uids=uids,
         notes=tuple(notes),
+        inverted_display=is_shown_inverted(modality, headers),
     )
     return LoadedSeries(volume, headers)
 
@@ -131,6 +132,6 @@ def _headers_in_order(datasets: Sequence[Dataset], stack: Stack) -> tuple[Datase
 
 def _image_notes(headers: Sequence[Dataset]) -> list[str]:
     notes = {note for note in map(lossy_note, headers) if note is not None}
-    if any(texts(filled(header, "PhotometricInterpretation")) == ("MONOCHROME1",) for header in headers):
+    if any(is_monochrome1(header) for header in headers):
         notes.add("The images are displayed inverted (MONOCHROME1); their values are kept, they are what was measured.")
     return sorted(notes)

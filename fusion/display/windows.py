@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import torch
@@ -25,10 +25,14 @@ BODY_SHARE = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """`lower` is shown black, `upper` white, in the unit of the volume; `ParameterError` unless lower < upper."""
+    """`lower` is shown black, `upper` white, in the unit of the volume; `ParameterError` unless lower < upper.
+
+    `inverted` shows `upper` black and `lower` white.
+    """
 
     lower: float
     upper: float
+    inverted: bool = False
 
     def __post_init__(self) -> None:
         if not self.lower < self.upper or self.upper - self.lower == float("inf"):
@@ -36,10 +40,20 @@ class Window:
                 f"a window goes from a lower to an upper finite value, not {self.lower} to {self.upper}"
             )
 
+    @property
+    def black(self) -> float:
+        """The value of the dark end."""
+        return self.upper if self.inverted else self.lower
+
+    @property
+    def white(self) -> float:
+        """The value of the bright end."""
+        return self.lower if self.inverted else self.upper
+
     def apply(self, voxels: VoxelArray) -> VoxelArray:
         """Linear between the ends and flat beyond: float32 in 0…1. NaN is black."""
-        shown = torch.nan_to_num(voxels, nan=self.lower, posinf=math.inf, neginf=-math.inf)
-        return shown.sub(self.lower).div_(self.upper - self.lower).clamp_(0.0, 1.0)
+        shown = torch.nan_to_num(voxels, nan=self.black, posinf=math.inf, neginf=-math.inf)
+        return shown.sub(self.black).div_(self.white - self.black).clamp_(0.0, 1.0)
 
 
 CT_WINDOWS: Mapping[str, Window] = MappingProxyType(
@@ -54,7 +68,14 @@ CT_WINDOWS: Mapping[str, Window] = MappingProxyType(
 
 
 def chosen_window(volume: Volume, wanted: str | Sequence[float] | None) -> Window:
-    """The window that a person named or gave as (lower, upper), else `window_of`. Names are those of `CT_WINDOWS`."""
+    """The window that a person named or gave as (lower, upper), else `window_of`. Names are those of `CT_WINDOWS`.
+
+    A volume with `inverted_display` is shown so in each of them.
+    """
+    return replace(_chosen(volume, wanted), inverted=volume.inverted_display)
+
+
+def _chosen(volume: Volume, wanted: str | Sequence[float] | None) -> Window:
     if wanted is None:
         return window_of(volume)
     if isinstance(wanted, str):
@@ -75,8 +96,13 @@ def window_of(volume: Volume) -> Window:
 
     CT in HU: soft tissue (40/400). PET in SUV: 0 to the 99.5th percentile of the body, at least 5. PET in Bq/ml or
     counts, and NM: 0 to the 99.5th percentile of the body. MR: 1st percentile of all to the 99.5th of the body.
-    All else: 0.5th to 99.5th percentile. An empty or constant volume gets a window of width one that shows it black.
+    All else: 0.5th to 99.5th percentile. An empty or constant volume gets a window of width one that shows it black
+    (white with `inverted_display`).
     """
+    return replace(_usual(volume), inverted=volume.inverted_display)
+
+
+def _usual(volume: Volume) -> Window:
     if volume.unit is Unit.HU:
         return CT_WINDOWS["soft_tissue"]
     values = _measured_samples(volume)

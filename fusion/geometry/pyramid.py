@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -66,15 +67,7 @@ def block_mean(volume: Volume, factors: Sequence[int]) -> Volume:
         whole = whole * extent.reshape([-1 if other == axis else 1 for other in range(3)])
     kept = count >= LEAST_VALID_SHARE * whole
     voxels = torch.where(kept, total / count.clamp(min=1), 0.0)
-    return Volume(
-        voxels,
-        grid,
-        volume.unit,
-        volume.modality,
-        None if bool(kept.all()) else kept,
-        volume.source_uids,
-        volume.notes,
-    )
+    return replace(volume, voxels=voxels, grid=grid, valid=None if bool(kept.all()) else kept)
 
 
 def _block_sum(values: torch.Tensor, axis: int, factor: int) -> torch.Tensor:

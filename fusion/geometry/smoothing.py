@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -22,7 +23,7 @@ def smooth(volume: Volume, sigma_mm: float) -> Volume:
     """`volume` under an isotropic Gaussian of `sigma_mm`; `valid` stays as it is."""
     sigmas = [sigma_mm / spacing for spacing in volume.grid.spacing_mm]
     voxels = gaussian(volume.voxels, sigmas, volume.valid)
-    return Volume(voxels, volume.grid, volume.unit, volume.modality, volume.valid, volume.source_uids, volume.notes)
+    return replace(volume, voxels=voxels)
 
 
 def gaussian(voxels: VoxelArray, sigmas_voxels: Sequence[float], valid: MaskArray | None = None) -> VoxelArray:

@@ -43,5 +43,5 @@ class AlphaBlend:
             shown=pair.shown,
         )
         window = pair.moved_window
-        legend = Legend(self.colour_table, window.lower, window.upper, moved.unit.value, moved.modality)
+        legend = Legend(self.colour_table, window.black, window.white, moved.unit.value, moved.modality)
         return Fused(image, fixed.grid, "alpha_blend", asdict(self) | pair.windows, (legend,))

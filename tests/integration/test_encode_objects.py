@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -94,6 +95,17 @@ def test_a_scaled_mr_has_no_error_either(tmp_path: Path) -> None:
     (series,) = encode(build_case("MR", outputs=("registered_series",), change=thousandth))
     assert dciodvfy_errors(write(tmp_path, series)[3]) == []
     assert set(iod_errors(series.instances[3])) == STANDARD_EXTENDED_MR
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_series_that_is_shown_inverted_has_no_error_either(tmp_path: Path, modality: str) -> None:
+    def inverted(volume: Volume) -> Volume:
+        return replace(volume, inverted_display=True)
+
+    (series,) = encode(build_case(modality, outputs=("registered_series",), change=inverted))
+    assert series.instances[3].PhotometricInterpretation == "MONOCHROME1"
+    assert dciodvfy_errors(write(tmp_path, series)[3]) == []
+    assert not iod_errors(series.instances[3])
 
 
 @pytest.mark.parametrize(

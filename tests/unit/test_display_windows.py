@@ -1,10 +1,12 @@
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fusion import fuse
 from fusion.display import CT_WINDOWS, Window, chosen_window, window_of
 from fusion.errors import ParameterError
 from fusion.volume import Unit, Volume
@@ -90,3 +92,26 @@ def test_a_window_that_does_not_fit_is_refused(wanted: str | tuple[float, ...], 
 def test_a_window_has_a_width(lower: float, upper: float) -> None:
     with pytest.raises(ParameterError, match="lower"):
         Window(lower, upper)
+
+
+@pytest.mark.parametrize("wanted", [None, "brain", (10.0, 60.0)])
+def test_an_inverted_volume_is_shown_as_the_negative_of_its_numbers(wanted: str | tuple[float, float] | None) -> None:
+    volume = make_volume(GRID, unit=Unit.HU, modality="CT")
+    plain = chosen_window(volume, wanted)
+    inverted = chosen_window(replace(volume, inverted_display=True), wanted)
+    assert (inverted.black, inverted.white) == (plain.upper, plain.lower) == (plain.white, plain.black)
+    torch.testing.assert_close(inverted.apply(volume.voxels), 1 - plain.apply(volume.voxels))
+    assert inverted.apply(torch.tensor([math.nan, math.inf, -math.inf])).tolist() == [0, 0, 1]
+
+
+def test_an_inverted_image_fuses_to_the_same_picture_as_its_negative() -> None:
+    """Numbers turned round and shown turned round: what is seen is the original; the colour bar says the numbers."""
+    shown = [_body(1000.0, Unit.ARBITRARY, "MR")]
+    shown.append(replace(shown[0], voxels=3000.0 - shown[0].voxels, inverted_display=True))
+    base = make_volume(GRID, voxels=shown[0].voxels.flip(0), modality="MR")
+    windows = ((0.0, 1500.0), (1500.0, 3000.0))
+    plain, turned = (fuse(base, volume, moved_window=window) for volume, window in zip(shown, windows, strict=True))
+    assert (plain.image.int() - turned.image.int()).abs().max() <= 1
+    assert (turned.legend[0].lower, turned.legend[0].upper) == (3000.0, 1500.0)
+    below = [fuse(volume, base, fixed_window=window).image for volume, window in zip(shown, windows, strict=True)]
+    assert (below[0].int() - below[1].int()).abs().max() <= 1

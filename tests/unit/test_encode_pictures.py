@@ -13,7 +13,7 @@ from dicomnode.encode.page_text import bulleted, drawable
 from dicomnode.encode.patient_planes import AXIAL, CORONAL, SAGITTAL, PatientPlane, sample
 from dicomnode.encode.quality_page import page
 from dicomnode.encode.quality_panels import checkerboard, middle_of, panels_of
-from fusion import Grid, Verdict, resample
+from fusion import Grid, Verdict, Volume, resample
 from fusion.display import window_of
 from fusion.geometry.transform import AffineTransform
 from tests.fixtures.derived_case import FRAMES, build_case, grid
@@ -133,6 +133,22 @@ def test_contours_lie_on_the_edge_of_an_aligned_pair_and_beside_that_of_a_shifte
     points, _ = AXIAL.points(inputs.fixed.grid, inputs.fixed.grid.centre_mm, 200)
     distance = abs(points[100, np.flatnonzero(skin[100]).max(), 0] - 62)
     assert lowest <= distance <= highest
+
+
+def test_a_negative_shown_inverted_gives_the_panels_of_the_original() -> None:
+    def turned(volume: Volume) -> Volume:
+        return replace(volume, voxels=1000 - volume.voxels, inverted_display=True)
+
+    small = grid((9, 20, 20), (10, 6, 6), FRAMES["moving"])
+    plain, inverted, negative = (
+        panels_of(build_case("MR", outputs=(), moving_grid=small, change=change), 120).rows[0][1]
+        for change in (lambda v: v, turned, lambda v: replace(turned(v), inverted_display=False))
+    )
+    tiles = checkerboard(np.zeros((120, 120, 3), np.uint8), np.full((120, 120, 3), 255, np.uint8))[..., 0] > 0
+    for index in range(3):
+        original, alike, unlike = (board[index][..., 0][tiles].astype(float) for board in (plain, inverted, negative))
+        assert np.corrcoef(original, alike)[0, 1] > 0.95
+        assert np.corrcoef(original, unlike)[0, 1] < 0.5
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -73,6 +73,23 @@ def test_outside_of_a_moved_ct_is_padding() -> None:
     assert set(quantities(instances)[outside].tolist()) == {float(instances[0].PixelPaddingValue)}
 
 
+@pytest.mark.parametrize("modality", ["CT", "MR"])
+def test_a_source_shown_inverted_stays_so_and_keeps_its_values(modality: str) -> None:
+    small = grid((6, 32, 32), (10, 6, 6), FRAMES["moving"])
+    plain = instances_of(build_case(modality, outputs=ONLY, moving_grid=small))
+    inputs = build_case(modality, outputs=ONLY, moving_grid=small, change=lambda v: replace(v, inverted_display=True))
+    inverted, valid = instances_of(inputs), inputs.moving.moved.valid
+    assert valid is not None
+    inside = valid.numpy()
+    assert {item.PhotometricInterpretation for item in plain} == {"MONOCHROME2"}
+    assert {item.PhotometricInterpretation for item in inverted} == {"MONOCHROME1"}
+    assert [item.get("WindowCenter") for item in inverted] == [item.get("WindowCenter") for item in plain]
+    np.testing.assert_array_equal(quantities(inverted)[inside], quantities(plain)[inside])
+    if modality == "MR":
+        dark = float(inverted[0].WindowCenter) + float(inverted[0].WindowWidth) / 2
+        assert quantities(inverted)[~inside] == pytest.approx(dark, abs=0.5)
+
+
 @pytest.mark.parametrize(
     ("unit", "source", "expected"),
     [

@@ -187,6 +187,18 @@ def test_monochrome1_keeps_its_values_and_says_so(tmp_path: Path) -> None:
     volume = load_series(classic_series(tmp_path, stored, PhotometricInterpretation="MONOCHROME1")).volume
     np.testing.assert_array_equal(volume.voxels.numpy(), stored - 1024.0)
     assert any("MONOCHROME1" in note for note in volume.notes)
+    assert volume.inverted_display
+    assert volume.noted(["more"]).to("cpu").inverted_display
+
+
+def test_only_a_whole_series_is_shown_inverted_and_emission_never(tmp_path: Path) -> None:
+    def every_other(number: int, dataset: Dataset) -> None:
+        dataset.PhotometricInterpretation = f"MONOCHROME{number % 2 + 1}"
+
+    mixed = load_series(classic_series(tmp_path / "mixed", noise(), "MR", each=every_other)).volume
+    emission = load_series(pet_series(tmp_path / "pet", PhotometricInterpretation="MONOCHROME1")).volume
+    plain = load_series(classic_series(tmp_path / "plain", noise(), "MR")).volume
+    assert not any(volume.inverted_display for volume in (mixed, emission, plain))
 
 
 def test_lossy_compression_in_the_past_is_said(tmp_path: Path) -> None:
