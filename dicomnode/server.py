@@ -71,7 +71,7 @@ class Server:
                 evt_handlers=[
                     *acceptor_events.handlers(),
                     *storage_scp.handlers(self._take),
-                    *storage_commitment.handlers(self._outbox),
+                    *storage_commitment.handlers(self._outbox, self._settings.sending),
                 ],
             )
         except OSError as error:

@@ -97,13 +97,27 @@ class Outbox:
             if row.state in OPEN:
                 _try_again(case, row, error, retry_at)
 
+    def give_up(self, delivery_id: int, error: str) -> None:
+        """FAILED, left for a person, without another attempt."""
+        with self._database.session() as session:
+            case, row = _locked(session, delivery_id)
+            if row.state in OPEN:
+                _wait(case, row, error, None)
+
+    def asked(self, commitment_uid: str) -> Delivery | None:
+        """The delivery whose latest request has that Transaction UID."""
+        wanted = select(DeliveryRow).where(DeliveryRow.commitment_uid == commitment_uid)
+        with self._database.reading() as session:
+            row = session.scalars(wanted).first() if commitment_uid else None
+            return None if row is None else _delivery(row)
+
     def committed(
         self, commitment_uid: str, failed: Mapping[str, str], retry_at: datetime | None = None
     ) -> Delivery | None:
         """The peer's answer to the request of that Transaction UID; None when no delivery asked (any more).
 
         With nothing in `failed` (SOP Instance UID → reason) the delivery is COMMITTED, else PENDING again from
-        `retry_at`, at once by default.
+        `retry_at`, or left for a person (None).
         """
         asked = select(DeliveryRow.id).where(DeliveryRow.commitment_uid == commitment_uid)
         with self._database.session() as session:
@@ -117,14 +131,12 @@ class Outbox:
                 return _delivery(row)
             if failed:
                 row.refused = dict(failed)
-                row.attempts -= 1  # counted when it was sent
-                _try_again(
-                    case, row, f"the peer does not hold {len(failed)} instance(s)", retry_at or datetime.now(UTC)
-                )
+                _wait(case, row, f"the peer does not hold {len(failed)} instance(s)", retry_at)
             else:
                 row.state = DeliveryState.COMMITTED
                 row.next_attempt_at = None
                 row.last_error = ""
+                row.refused = {}
                 row.commitment_deadline = None
                 _settle(session, case)
             return _delivery(row)
@@ -225,9 +237,13 @@ def _revive(row: DeliveryRow, now: datetime) -> None:
 
 
 def _try_again(case: CaseRow, row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
+    row.attempts += 1
+    _wait(case, row, error, retry_at)
+
+
+def _wait(case: CaseRow, row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
     given_up = retry_at is None or case.state in GIVEN_UP
     row.state = DeliveryState.FAILED if given_up else DeliveryState.PENDING
-    row.attempts += 1
     row.next_attempt_at = None if given_up else retry_at
     row.last_error = error
     row.commitment_deadline = None

@@ -139,7 +139,7 @@ class Sender:
         known = ", ".join(sorted(self._settings.peers)) or "none"
         reason = f"the settings have no peer {destination!r} any more (known: {known}); add it and retry"
         for delivery in deliveries:
-            self._outbox.retry(delivery.delivery_id, reason, None)
+            self._outbox.give_up(delivery.delivery_id, reason)
             _log_of(delivery).warning(
                 "A destination is gone from the settings", action="delivery_failed", reason=reason
             )
@@ -161,10 +161,18 @@ class Sender:
 
     def _deliver(self, delivery: Delivery, this_round: _Round) -> None:
         if delivery.state is DeliveryState.SENT:
-            if this_round.asks:
-                _log_of(delivery).warning("The commitment is overdue", action="commitment_overdue")
-                self._confirm(delivery, this_round)
+            self._ask_again(delivery, this_round)
         elif self._send(delivery, this_round.peer, this_round.clock):
+            self._confirm(delivery, this_round)
+
+    def _ask_again(self, delivery: Delivery, this_round: _Round) -> None:
+        """The peer has not reported in time: ask once more, or leave it for a person after enough requests."""
+        if delivery.attempts >= self._settings.sending.max_attempts:
+            reason = f"the peer has everything and did not commit to it after {delivery.attempts} attempts"
+            self._outbox.give_up(delivery.delivery_id, f"{reason}: {delivery.last_error or 'it never reported'}")
+            _log_of(delivery).warning("A commitment never came", action="delivery_failed", reason=reason)
+        elif this_round.asks:
+            _log_of(delivery).warning("The commitment is overdue", action="commitment_overdue")
             self._confirm(delivery, this_round)
 
     def _send(self, delivery: Delivery, peer: PeerSettings, clock: Clock) -> bool:
@@ -245,6 +253,7 @@ class Sender:
                 delivery.series.instances,
                 self._outbox,
                 limits=self._limits,
+                patience=self._settings.sending,
             )
         except PeerError as error:
             this_round.asks = not isinstance(error, PeerUnreachableError)

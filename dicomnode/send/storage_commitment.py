@@ -6,7 +6,7 @@ peer opens to our acceptor, in reversed roles.
 
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -16,11 +16,12 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 
 from storage.errors import StorageError
 from storage.outbox import Outbox
-from storage.records import DerivedInstance
+from storage.records import Delivery, DerivedInstance
 
 from ..errors import PeerRefusedError, PeerUnreachableError
 from ..network.association import Limits, open_association
-from ..settings import PeerSettings
+from ..settings import PeerSettings, SendingSettings
+from .patience import growing
 
 REQUEST_STORAGE_COMMITMENT = 1
 """Action type (PS3.4 J.3.2)."""
@@ -47,10 +48,11 @@ FAILURE_REASONS = {
 SAME_ASSOCIATION_S = 0.5
 """How long our association stays open for a peer that reports on it; later it has to open its own (PS3.4 J.3.3)."""
 
-RESEND_AFTER = timedelta(seconds=30)
-"""When instances that the peer does not hold are sent again."""
+RESEND_AFTER_S = 30.0
+"""When instances that the peer does not hold are sent again; later each time."""
 
 DEFAULT_LIMITS = Limits()
+DEFAULT_PATIENCE = SendingSettings()
 
 logger = structlog.get_logger()
 
@@ -63,18 +65,19 @@ def request(
     outbox: Outbox,
     *,
     limits: Limits = DEFAULT_LIMITS,
+    patience: SendingSettings = DEFAULT_PATIENCE,
 ) -> None:
     """Ask `peer` to commit itself to `instances` under the transaction `commitment_uid`.
 
-    The outbox must know the transaction already: the report may come before the answer to this request. Raises
-    `PeerUnreachableError` or `PeerRefusedError`.
+    The outbox must know the transaction already: the report may come before the answer to this request. `patience` is
+    for a report that instances are missing. Raises `PeerUnreachableError` or `PeerRefusedError`.
     """
     name = f"{peer.ae_title}@{peer.host}:{peer.port}"
     reported, answered = threading.Event(), threading.Event()
 
     def on_report(event: Any) -> tuple[int, None]:
         reported.set()
-        return _on_report(event, outbox)
+        return _on_report(event, outbox, patience)
 
     def on_pdu_sent(_event: Any) -> None:
         if reported.is_set():  # what goes out next is the answer to the report
@@ -101,9 +104,11 @@ def request(
             answered.wait(limits.dimse_timeout_s)
 
 
-def handlers(outbox: Outbox) -> list[tuple[Any, Callable[..., Any], list[Any]]]:
+def handlers(
+    outbox: Outbox, patience: SendingSettings = DEFAULT_PATIENCE
+) -> list[tuple[Any, Callable[..., Any], list[Any]]]:
     """What the acceptor binds so that reports reach the outbox."""
-    return [(evt.EVT_N_EVENT_REPORT, _on_report, [outbox])]
+    return [(evt.EVT_N_EVENT_REPORT, _on_report, [outbox, patience])]
 
 
 def add_contexts(entity: AE) -> None:
@@ -125,7 +130,7 @@ def _reference(instance: DerivedInstance) -> Dataset:
     return reference
 
 
-def _on_report(event: Any, outbox: Outbox) -> tuple[int, None]:
+def _on_report(event: Any, outbox: Outbox, patience: SendingSettings) -> tuple[int, None]:
     """The status that answers an N-EVENT-REPORT."""
     if event.event_type not in (ALL_COMMITTED, SOME_FAILED):
         return NO_SUCH_EVENT_TYPE, None
@@ -133,13 +138,12 @@ def _on_report(event: Any, outbox: Outbox) -> tuple[int, None]:
     commitment_uid = str(information.get("TransactionUID", ""))
     if not commitment_uid:
         return INVALID_ARGUMENT_VALUE, None
-    failed = {
-        str(item.ReferencedSOPInstanceUID): _reason(item)
-        for item in information.get("FailedSOPSequence", [])
-        if "ReferencedSOPInstanceUID" in item
-    }
+    failed: dict[str, str] = {}
     try:
-        delivery = outbox.committed(commitment_uid, failed, datetime.now(UTC) + RESEND_AFTER)
+        delivery = outbox.asked(commitment_uid)
+        if delivery is not None:
+            failed = _failures(information, delivery.series.instances)
+            delivery = outbox.committed(commitment_uid, failed, _resend_at(delivery, patience))
     except StorageError as error:
         logger.warning("A storage commitment could not be noted", action="commitment_not_noted", reason=str(error))
         return PROCESSING_FAILURE, None
@@ -153,8 +157,30 @@ def _on_report(event: Any, outbox: Outbox) -> tuple[int, None]:
         destination=delivery.destination,
         series_instance_uid=delivery.series.series_instance_uid,
         failed=len(failed),
+        state=delivery.state.value,
     )
     return SUCCESS, None
+
+
+def _failures(information: Dataset, instances: Sequence[DerivedInstance]) -> dict[str, str]:
+    """Why, for each instance that the report does not say is held: only what is named counts (PS3.4 J.3.3.1.1)."""
+    held = {str(item.get("ReferencedSOPInstanceUID", "")) for item in information.get("ReferencedSOPSequence", [])}
+    failed = {
+        str(item.get("ReferencedSOPInstanceUID", "")): _reason(item)
+        for item in information.get("FailedSOPSequence", [])
+    }
+    return {
+        uid: failed.get(uid, "not committed: the peer's report does not name it")
+        for uid in (instance.sop_instance_uid for instance in instances)
+        if uid in failed or uid not in held
+    }
+
+
+def _resend_at(delivery: Delivery, patience: SendingSettings) -> datetime | None:
+    """When to send again what is missing; None when it was sent often enough."""
+    if delivery.attempts >= patience.max_attempts:
+        return None
+    return datetime.now(UTC) + growing(RESEND_AFTER_S, max(delivery.attempts - 1, 0), patience.longest_retry_s)
 
 
 def _reason(item: Dataset) -> str:

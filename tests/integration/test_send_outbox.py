@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,6 +22,8 @@ from tests.fixtures.deliveries import Ledger
 from tests.fixtures.orthanc import free_port
 from tests.fixtures.slices import write_slices
 from tests.fixtures.small_pacs import HANG_UP, Arrival, SmallPacs
+
+PATIENCE = SendingSettings(poll_s=0.05, first_retry_s=10, longest_retry_s=100, max_attempts=3)
 
 
 def later(seconds: float) -> datetime:
@@ -480,17 +482,71 @@ class TestCommitment:
         assert small_pacs.report_statuses == [0x0000]
         assert ledger.state(case) is CaseState.DELIVERED
 
+    @pytest.mark.parametrize("event_type", [1, 2])
+    def test_what_a_report_does_not_name_is_not_committed(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path, event_type: int
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        files = write_slices(tmp_path / "series", 3)
+        case = ledger.deliver(files, "pacs")
+        sender(ledger, pacs=small_pacs.peer(storage_commitment=True)).run_once(later(1))
+        unnamed = uids(files)[2]
+        assert report(ledger, ledger.delivery(case).commitment_uid, event_type, silent_on=[unnamed]) == 0x0000
+        delivery = ledger.delivery(case)
+        assert delivery.state is DeliveryState.PENDING
+        assert list(delivery.refused) == [unnamed]
+        assert "does not name it" in delivery.refused[unnamed]
+        assert ledger.state(case) is CaseState.DELIVERING
+
+    def test_a_peer_that_always_lacks_something_ends_with_a_person(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        files = write_slices(tmp_path / "series", 2)
+        case = ledger.deliver(files, "pacs")
+        one = sender(ledger, max_attempts=PATIENCE.max_attempts, pacs=small_pacs.peer(storage_commitment=True))
+        waits = []
+        for attempt in range(1, 4):
+            one.run_once(later(86400 * attempt))
+            assert ledger.delivery(case).attempts == attempt
+            assert report(ledger, ledger.delivery(case).commitment_uid, 2, uids(files)[0]) == 0x0000
+            delivery = ledger.delivery(case)
+            if delivery.next_attempt_at is not None:
+                waits.append((delivery.next_attempt_at - datetime.now(UTC)).total_seconds())
+        assert waits == pytest.approx([30, 60], abs=3)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 3)
+        assert list(delivery.refused) == [uids(files)[0]]
+        assert one.run_once(later(86400 * 9)) == 0
+        assert ledger.state(case) is CaseState.DELIVERING
+
+    def test_a_peer_that_never_reports_ends_with_a_person(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        case = ledger.deliver(write_slices(tmp_path / "series", 2), "pacs")
+        one = sender(ledger, max_attempts=3, pacs=small_pacs.peer(storage_commitment=True))
+        for day in range(5):
+            one.run_once(later(1 + 86400 * day))
+        delivery = ledger.delivery(case)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.FAILED, 3)
+        assert "never reported" in delivery.last_error
+        assert len(small_pacs.commitment_requests) == 3
+        assert len(small_pacs.arrivals) == 2
+
     def test_strange_reports_get_the_right_status(self, ledger: Ledger) -> None:
         assert report(ledger, "1.2.3.4", 1) == 0x0115
         assert report(ledger, "", 1) == 0x0115
         assert report(ledger, "1.2.3.4", 9) == 0x0113
 
 
-def report(ledger: Ledger, commitment_uid: str, event_type: int, *failed: str) -> int:
-    """The status that our acceptor answers to an N-EVENT-REPORT of a PACS that opens its own association."""
+def report(ledger: Ledger, commitment_uid: str, event_type: int, *failed: str, silent_on: Sequence[str] = ()) -> int:
+    """The status that our acceptor answers to an N-EVENT-REPORT of a PACS that opens its own association.
+
+    The report names what it was asked for as held, but for `failed`, which are failures, and `silent_on`.
+    """
     node = AE("NODE")
     add_contexts(node)
-    server = node.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers(ledger.outbox))
+    server = node.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers(ledger.outbox, PATIENCE))
     try:
         pacs = AE("PACS")
         association = pacs.associate(
@@ -503,8 +559,15 @@ def report(ledger: Ledger, commitment_uid: str, event_type: int, *failed: str) -
         information = Dataset()
         if commitment_uid:
             information.TransactionUID = commitment_uid
-        information.ReferencedSOPSequence = []
-        information.FailedSOPSequence = [_failure(uid) for uid in failed]
+        asked = ledger.outbox.asked(commitment_uid)
+        instances = asked.series.instances if asked else ()
+        information.ReferencedSOPSequence = [
+            _reference(instance.sop_instance_uid)
+            for instance in instances
+            if instance.sop_instance_uid not in {*failed, *silent_on}
+        ]
+        if failed:
+            information.FailedSOPSequence = [_failure(uid) for uid in failed]
         status, _ = association.send_n_event_report(
             information, event_type, StorageCommitmentPushModel, StorageCommitmentPushModelInstance
         )
@@ -515,8 +578,13 @@ def report(ledger: Ledger, commitment_uid: str, event_type: int, *failed: str) -
 
 
 def _failure(uid: str) -> Dataset:
+    item = _reference(uid)
+    item.FailureReason = 0x0112
+    return item
+
+
+def _reference(uid: str) -> Dataset:
     item = Dataset()
     item.ReferencedSOPClassUID = CTImageStorage
     item.ReferencedSOPInstanceUID = uid
-    item.FailureReason = 0x0112
     return item

@@ -114,7 +114,7 @@ def test_a_refused_instance_is_remembered_until_it_is_taken(cases: Cases, outbox
 def test_what_the_peer_lost_is_sent_again(cases: Cases, outbox: Outbox) -> None:
     case_id = delivering(cases, "fused")
     outbox.sent(only(outbox, case_id).delivery_id, "2.25.1", now() + SOON)
-    answered = outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+    answered = outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"}, now())
 
     assert answered is not None
     assert (answered.state, answered.refused, answered.attempts) == (
@@ -200,8 +200,28 @@ def test_what_has_ended_stays_as_it_is(cases: Cases, outbox: Outbox, ended: str)
     assert not outbox.sent(delivery.delivery_id, "2.25.2", now() + SOON)
     outbox.refused(delivery.delivery_id, {"2.25.fused.1": "0xA700"}, "full", now())
     outbox.retry(delivery.delivery_id, "down", now())
-    outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+    outbox.give_up(delivery.delivery_id, "enough")
+    outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"}, now())
     assert only(outbox, case_id) == before
+
+
+def test_what_the_peer_never_holds_is_left_for_a_person(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    delivery_id = only(outbox, case_id).delivery_id
+    outbox.sent(delivery_id, "2.25.1", now() + SOON)
+    assert outbox.asked("2.25.1") == only(outbox, case_id)
+    assert outbox.asked("") is outbox.asked("2.25.2") is None
+    answered = outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"}, None)
+    assert answered is not None
+    assert (answered.state, answered.attempts) == (DeliveryState.FAILED, 1)
+    assert cases.get(case_id).state is CaseState.DELIVERING
+
+
+def test_giving_up_is_no_attempt(cases: Cases, outbox: Outbox) -> None:
+    case_id = delivering(cases, "fused")
+    outbox.give_up(only(outbox, case_id).delivery_id, "no such peer")
+    ended = only(outbox, case_id)
+    assert (ended.state, ended.attempts, ended.last_error) == (DeliveryState.FAILED, 0, "no such peer")
 
 
 @pytest.mark.parametrize("answer", ["refused", "unreachable", "not held"])
@@ -218,7 +238,7 @@ def test_nothing_of_a_case_that_was_withdrawn_meanwhile_is_tried_again(
     elif answer == "unreachable":
         outbox.retry(delivery.delivery_id, "connection reset", now())
     else:
-        outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"})
+        outbox.committed("2.25.1", {"2.25.fused.1": "0x0112"}, now())
 
     assert outbox.due(now() + SOON) == ()
     assert only(outbox, case_id).state is DeliveryState.FAILED
