@@ -36,7 +36,7 @@ SAME_PLACE_MM = 0.05
 """Slice positions in these headers are rounded to a hundredth of a millimetre."""
 
 MEAN_KEPT = 0.01
-"""Measured 0.0, +0.2 and -0.1 %; linear interpolation blurs across the border of the tumour: -0.3, -1.0 and -1.1 %."""
+"""Measured +0.1, +0.5 and +0.2 %; linear interpolation blurs across the border of the tumour: -0.3, -1.0 and -1.1 %."""
 
 
 @cache
