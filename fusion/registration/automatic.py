@@ -4,9 +4,21 @@ from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from ..volume import Volume
+from .distance import mean_displacement_mm
 from .identity import IdentityRegistrar
+from .preparation import prepare
 from .registrar import Registration
 from .rigid import RigidRegistrar, parameters_of
+from .search import SAME_POSE_MM
+
+WEAK_BOUND_MM = 6.0
+"""Above what the floor for uptake alone amounts to: more starts do not lower that."""
+
+WEAK_RUNNER_UP_RATIO = 0.8
+WEAK_RIVAL_RATIO = 0.85
+
+WIDER = 4
+"""So many times the starts climb in the wide search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +27,7 @@ class AutomaticRegistrar:
 
     `identity_is_default` says whether both images were acquired in one examination on one couch; None decides by an
     equal, non-empty Frame of Reference. Motion between the acquisitions is measured and left to the gate: the
-    transform is never changed silently.
+    transform is never changed silently. A search whose result is weak is followed by one wider search.
     """
 
     identity_is_default: bool | None = None
@@ -27,6 +39,9 @@ class AutomaticRegistrar:
         """Register `moving` to `fixed` with the registrar that the headers call for."""
         chosen = self.chosen_for(fixed, moving)
         result = chosen(fixed, moving)
+        if isinstance(chosen, RigidRegistrar) and is_weak(result):
+            wide = replace(chosen, climbing=WIDER * chosen.climbing, seed=chosen.seed + 1)
+            result = better_of(result, wide(fixed, moving), fixed)
         return replace(result, parameters={**parameters_of(self), chosen.name: result.parameters})
 
     def chosen_for(self, fixed: Volume, moving: Volume) -> IdentityRegistrar | RigidRegistrar:
@@ -36,3 +51,29 @@ class AutomaticRegistrar:
             uid = fixed.grid.frame_of_reference_uid
             by_header = bool(uid) and uid == moving.grid.frame_of_reference_uid
         return IdentityRegistrar(seed=self.seed) if by_header else RigidRegistrar(seed=self.seed)
+
+
+def is_weak(found: Registration) -> bool:
+    """Whether another look from more starts may help: ambiguous, poorly determined or not at rest."""
+    return (
+        not found.converged
+        or found.error_bound_mm > WEAK_BOUND_MM
+        or found.measures["runner_up_ratio"] > WEAK_RUNNER_UP_RATIO
+        or found.measures["far_rival_ratio"] > WEAK_RIVAL_RATIO
+    )
+
+
+def better_of(first: Registration, wide: Registration, fixed: Volume) -> Registration:
+    """The one under which the images are more alike; the other is its runner-up where it lies elsewhere.
+
+    The better estimate of its own error is no reason to choose a result: of two guesses, one always looks better.
+    """
+    best, other = (wide, first) if wide.similarity >= first.similarity else (first, wide)
+    apart_mm = mean_displacement_mm(best.transform, other.transform, prepare(fixed, ()).body_points)
+    measures = dict(best.measures)
+    likeness = (other.similarity - 1) / max(best.similarity - 1, 1e-9)
+    if apart_mm > SAME_POSE_MM / 2 and likeness > measures["runner_up_ratio"]:
+        measures |= {"runner_up_ratio": likeness, "runner_up_distance_mm": apart_mm}
+    note = f"the first search was weak; a wider one from other samples ended {apart_mm:.1f} mm from it"
+    seconds = first.seconds + wide.seconds
+    return replace(best, measures=measures, seconds=seconds, notes=(*best.notes, note))

@@ -1,0 +1,52 @@
+"""A weak search is followed by one wider search, and neither hides the other."""
+
+from dataclasses import replace
+
+import pytest
+
+from fusion import Registration
+from fusion.geometry.transform import AffineTransform
+from fusion.registration.automatic import better_of, is_weak
+from tests.fixtures.two_contrast_head import CT_HU, head
+from tests.fixtures.volumes import make_grid
+
+FIXED = head(CT_HU, modality="CT", grid=make_grid((20, 30, 26), (10.0, 8.0, 8.0)))
+
+
+def found(similarity: float, shift_mm: float = 0.0, **measures: float) -> Registration:
+    transform = AffineTransform.rigid((0, 0, 0), (shift_mm, 0, 0))
+    of_a_search = {"runner_up_ratio": 0.3, "runner_up_distance_mm": 90.0, "far_rival_ratio": 0.3}
+    return Registration(
+        transform, "rigid", {}, "likeness", similarity, 1.0, 2.0, 9, True, 1.5, "cpu", {**of_a_search, **measures}
+    )
+
+
+@pytest.mark.parametrize(
+    ("registration", "weak"),
+    [
+        (found(1.2), False),
+        (found(1.2, runner_up_ratio=0.9), True),
+        (found(1.2, far_rival_ratio=0.9), True),
+        (replace(found(1.2), error_bound_mm=9.0), True),
+        (replace(found(1.2), converged=False), True),
+    ],
+)
+def test_a_result_is_weak_by_each_of_its_signs(registration: Registration, weak: bool) -> None:
+    assert is_weak(registration) is weak
+
+
+@pytest.mark.parametrize(("first", "wide", "shift_mm"), [(1.10, 1.12, 40.0), (1.12, 1.10, 0.0)])
+def test_the_more_alike_is_kept_and_the_other_is_its_runner_up(first: float, wide: float, shift_mm: float) -> None:
+    kept = better_of(found(first), found(wide, 40.0), FIXED)
+    assert kept.transform.matrix[0, 3] == shift_mm
+    assert kept.measures["runner_up_ratio"] == pytest.approx(0.10 / 0.12)
+    assert kept.measures["runner_up_distance_mm"] == pytest.approx(40.0)
+    assert (kept.seconds, kept.notes) == (
+        3.0,
+        ("the first search was weak; a wider one from other samples ended 40.0 mm from it",),
+    )
+
+
+def test_two_searches_that_agree_have_no_runner_up_in_each_other() -> None:
+    kept = better_of(found(1.10), found(1.11, 1.0), FIXED)
+    assert kept.measures["runner_up_ratio"] == 0.3
