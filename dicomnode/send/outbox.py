@@ -96,6 +96,11 @@ class Sender:
                 self._dispatch(datetime.now(UTC))
             except StorageError as error:
                 logger.warning("The outbox cannot be read", action="outbox_unavailable", reason=str(error))
+            except Exception as error:  # noqa: BLE001 - the sender outlives whatever a round does
+                # Of the error only its kind is logged: its message may quote a header.
+                logger.error(  # noqa: TRY400 - a traceback with locals would print headers
+                    "The sender could not begin", action="sender_failed", error=type(error).__name__
+                )
 
     def _dispatch(self, now: datetime) -> list["Future[None]"]:
         """Hand what is due to one thread a destination; whoever is busy or held is left alone."""
@@ -111,8 +116,24 @@ class Sender:
         return jobs
 
     def _carry_out(self, destination: str, deliveries: tuple[Delivery, ...], now: datetime) -> None:
-        """Deliver in order, as long as the peer answers."""
+        """One round with a destination. Nobody reads what a thread raises, so that nothing is raised."""
         clock = _clock_from(now)
+        try:
+            self._work_off(destination, deliveries, clock)
+        except StorageError as error:
+            # What was done could not be noted: without a pause the same would be sent over and over.
+            self._hold(destination, clock, str(error))
+        except Exception as error:  # noqa: BLE001 - the sender outlives whatever a round does
+            logger.error(  # noqa: TRY400 - a traceback with locals would print headers
+                "A round of deliveries broke off",
+                action="sender_failed",
+                destination=destination,
+                error=type(error).__name__,
+            )
+            self._hold(destination, clock, type(error).__name__)
+
+    def _work_off(self, destination: str, deliveries: tuple[Delivery, ...], clock: Clock) -> None:
+        """Deliver in order, as long as the peer answers."""
         peer = self._settings.peers.get(destination)
         if peer is None:
             self._give_back(destination, deliveries)
@@ -125,12 +146,13 @@ class Sender:
                 continue  # since it was read its case was withdrawn, or the peer has answered
             try:
                 self._deliver(delivery, this_round)
-            except (PeerError, StorageError) as error:
-                if isinstance(error, PeerError) and self._answers(peer):
-                    continue
-                self._hold(destination, clock, str(error))
-                return
-            except Exception as error:  # noqa: BLE001 - one delivery must not end the thread of all
+            except PeerError as error:
+                if not self._answers(peer):
+                    self._hold(destination, clock, str(error))
+                    return
+            except Exception as error:
+                if isinstance(error, StorageError) and error.retry_helps:
+                    raise  # the ledger is away, whatever the delivery
                 # Of the error only its kind is logged: its message may quote a header.
                 _log_of(delivery).warning("A delivery failed", action="delivery_failed", error=type(error).__name__)
                 self._outbox.retry(delivery.delivery_id, repr(error), self._retry_at(delivery, clock))

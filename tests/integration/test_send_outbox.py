@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import CTImageStorage
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
+from structlog.testing import capture_logs
 
 from dicomnode.errors import SettingsError
 from dicomnode.send.outbox import Sender
@@ -354,6 +356,82 @@ def test_a_case_that_is_withdrawn_while_it_is_sent_goes_no_further(
 def test_a_wrong_syntax_in_the_settings_is_named_at_the_start(ledger: Ledger) -> None:
     with pytest.raises(SettingsError, match="'JPEG-LS'"):
         sender(ledger, pacs=PeerSettings(ae_title="PACS", transfer_syntaxes=("JPEG-LS",)))
+
+
+class TestLedgerAway:
+    """What the sender does while the ledger refuses to be written, as a full or broken disk does."""
+
+    def test_it_is_logged_and_the_sender_goes_on_by_itself(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        small_pacs.start([CTImageStorage])
+        case = ledger.deliver(write_slices(tmp_path / "series", 2), "pacs")
+        one = Sender(
+            Settings(
+                peers={"pacs": small_pacs.peer()},
+                sending=SendingSettings(poll_s=0.05, first_retry_s=0.5, longest_retry_s=1),
+            ),
+            ledger.outbox,
+            ledger.store,
+        )
+        with capture_logs() as logs:
+            with unwritable_deliveries(ledger):
+                one.start()
+                wait_until(lambda: any(entry["action"] == "destination_held" for entry in logs))
+                time.sleep(0.3)
+                assert len(small_pacs.arrivals) == 2  # held: what cannot be noted is not sent over and over
+            try:
+                wait_until(lambda: ledger.state(case) is CaseState.DELIVERED)
+            finally:
+                one.stop()
+        (held, *_) = (entry for entry in logs if entry["action"] == "destination_held")
+        assert held["destination"] == "pacs"
+
+    @pytest.mark.parametrize("reason", ["peer gone", "peer down", "refused"])
+    def test_a_handler_that_cannot_note_is_logged(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path, reason: str
+    ) -> None:
+        small_pacs.answer = lambda _: 0xA700
+        small_pacs.start([CTImageStorage])
+        peer = small_pacs.peer()
+        if reason == "peer down":
+            small_pacs.stop()
+        case = ledger.deliver(write_slices(tmp_path / "series", 1), "old" if reason == "peer gone" else "pacs")
+        one = sender(ledger, pacs=peer)
+        with capture_logs() as logs, unwritable_deliveries(ledger):
+            assert one.run_once(later(1)) == 1
+            assert one.run_once(later(2)) == 0
+        assert [entry["action"] for entry in logs][-1] == "destination_held"
+        assert one.run_once(later(20)) == 1
+        assert ledger.delivery(case).last_error != ""
+
+    def test_an_answer_that_the_ledger_does_not_take_holds_up_no_other_series(
+        self, ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+    ) -> None:
+        bad_files = write_slices(tmp_path / "bad", 1)
+        small_pacs.answer = lambda arrival: 0xA700 if arrival.sop_instance_uid in uids(bad_files) else 0
+        small_pacs.start([CTImageStorage])
+        bad = ledger.deliver(bad_files, "pacs", case="1")
+        good = ledger.deliver(write_slices(tmp_path / "good", 1), "pacs", case="2")
+        with unwritable_deliveries(ledger, "NEW.last_error LIKE '%instances refused'"):
+            sender(ledger, pacs=small_pacs.peer()).run_once(later(1))
+        assert ledger.state(good) is CaseState.DELIVERED
+        delivery = ledger.delivery(bad)
+        assert (delivery.state, delivery.attempts) == (DeliveryState.PENDING, 1)
+        assert "refused a row" in delivery.last_error
+
+
+@contextmanager
+def unwritable_deliveries(ledger: Ledger, when: str = "TRUE") -> Iterator[None]:
+    """No delivery can be changed meanwhile, or not to such; everything can be read."""
+    refusal = f"BEFORE UPDATE ON deliveries WHEN {when} BEGIN SELECT RAISE(ABORT, 'disk I/O error'); END"
+    with ledger.database.connection() as connection:
+        connection.exec_driver_sql(f"CREATE TRIGGER broken {refusal}")
+    try:
+        yield
+    finally:
+        with ledger.database.connection() as connection:
+            connection.exec_driver_sql("DROP TRIGGER broken")
 
 
 class TestCommitment:
