@@ -20,6 +20,7 @@ from storage.catalogue import Catalogue
 from storage.errors import CorruptObjectError, StaleClaimError, StorageError
 from storage.objects import ObjectStore
 from storage.records import (
+    CaseEvent,
     CaseResult,
     CaseState,
     Claim,
@@ -94,8 +95,8 @@ class Worker:
             log.error(  # noqa: TRY400 - a traceback with locals would print headers
                 "the case ended in an error", action="case_error", **account(error)
             )
-            known = isinstance(error, NodeError | StorageError)
-            self._fail(claim, error, retry_helps=error.retry_helps if known else True)
+            retry_helps = error.retry_helps if isinstance(error, NodeError | StorageError) else True
+            self._fail(claim, error, retry_helps=retry_helps)
 
     def _carry_out(self, claim: Claim) -> CaseResult:
         plan = claim.case.plan
@@ -161,9 +162,21 @@ class Worker:
     def _record(self, claim: Claim, result: CaseResult) -> None:
         state = STATE_OF_VERDICT[result.verdict]
         first_reasons = "; ".join(str(report["reasons"][0]) for report in result.reports if report["reasons"])
+        cause = f"verdict {result.verdict}: {first_reasons}"
+        if state is CaseState.REVIEW and (approval := self._approval(claim)) is not None:
+            # The result is the one that was approved: a person who wants it sent again need not judge it again.
+            state, cause = CaseState.ACCEPTED, f"{cause}; approved before by {approval.actor}"
         held = state is CaseState.REVIEW and self._settings.workers.review == "hold"
         deliveries = () if held else deliveries_of(claim.case.plan, result, self._settings)
-        self._cases.record_result(claim, result, state, f"verdict {result.verdict}: {first_reasons}", deliveries)
+        self._cases.record_result(claim, result, state, cause, deliveries)
+
+    def _approval(self, claim: Claim) -> CaseEvent | None:
+        """How a stored result of this case came out of review, if it did."""
+        if claim.case.result is None:
+            return None
+        onwards = (CaseState.DELIVERING, CaseState.DELIVERED)
+        events = self._cases.events(claim.case.case_id)
+        return next((each for each in events if each.from_state is CaseState.REVIEW and each.to_state in onwards), None)
 
     def _fail(self, claim: Claim, error: Exception, *, retry_helps: bool) -> None:
         workers = self._settings.workers
