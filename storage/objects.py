@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .errors import CorruptObjectError, StorageFullError, UnavailableError, UnknownRecordError
@@ -68,6 +69,10 @@ class ObjectStore:
         """Whether the object's bytes still have its digest, without holding them all in memory."""
         with self.path(digest).open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest() == digest
+
+    def put_at(self, digest: str) -> datetime:
+        """When the object was put last. Raises `UnknownRecordError` when it is not there."""
+        return datetime.fromtimestamp(self.path(digest).stat().st_mtime, UTC)
 
     def digests(self) -> Iterator[str]:
         """Every object, in order."""

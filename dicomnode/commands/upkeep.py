@@ -1,8 +1,9 @@
 """`doctor` and `migrate`: is the node well, and is its ledger of this version."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Annotated
 
@@ -14,15 +15,22 @@ from storage.catalogue import Catalogue
 from storage.errors import StorageError
 from storage.migrate import current_revision, downgrade, head_revision, upgrade
 from storage.objects import ObjectStore
+from storage.records import AddOutcome
 from storage.session import Database
 
 from ..errors import NodeError, SettingsError
 from ..network.echo import echo
+from ..receive.ingest import Ingest
+from ..receive.reindex import Origin, origin_of, unnamed
+from ..receive.reindex import reindex as reindex_objects
 from ..settings import PeerSettings, RecipeSettings, Settings
 from .terminal import Config, Json, ledger_of, out, settings_from, write_json
 
 ORPHAN_AGE_S = 3600.0
-"""An object is written before its record: what is young may still get one."""
+"""Results are written before their record: what is young may still get one."""
+
+BEING_RECEIVED_S = 60.0
+"""A received instance has its record long before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +46,19 @@ def doctor(
     verify: Annotated[
         bool, typer.Option("--verify", help="Read every object and check its digest; takes long.")
     ] = False,
+    reindex: Annotated[
+        bool, typer.Option("--reindex", help="Enter received objects again that the ledger does not know.")
+    ] = False,
     sweep: Annotated[
-        bool, typer.Option("--sweep", help="Remove what no record names and is older than an hour.")
+        bool,
+        typer.Option("--sweep", help="Remove leftovers of an hour ago: temporary files, results without a record."),
     ] = False,
     config: Config = None,
     json: Json = False,
 ) -> None:
     """Check settings, ledger, object store, disk and peers; exit code 1 when something is wrong."""
     settings = settings_from(config)
-    findings = list(examine(settings, verify=verify, sweep=sweep))
+    findings = list(examine(settings, verify=verify, reindex=reindex, sweep=sweep))
     if json:
         write_json({"good": all(f.good for f in findings), "findings": [asdict(f) for f in findings]})
     else:
@@ -58,7 +70,9 @@ def doctor(
         raise typer.Exit(1)
 
 
-def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Finding]:
+def examine(
+    settings: Settings, *, verify: bool = False, reindex: bool = False, sweep: bool = False
+) -> Iterator[Finding]:
     """Every check, in the order in which a node depends on them."""
     yield _finding(
         "settings", lambda: f"{len(settings.rules)} rules, {len(settings.recipes)} recipes, {len(settings.peers)} peers"
@@ -73,6 +87,8 @@ def examine(settings: Settings, *, verify: bool, sweep: bool) -> Iterator[Findin
     yield _finding("ledger", lambda: _ledger(ledger_of(settings)))
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
     yield _finding("objects", lambda: _objects(store, verify=verify))
+    if reindex:
+        yield _finding("reindex", lambda: _reindexed(settings, store, ledger_of(settings)))
     if sweep:
         yield _finding("sweep", lambda: _swept(store, ledger_of(settings)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
@@ -163,10 +179,50 @@ def _objects(store: ObjectStore, *, verify: bool) -> str:
     return f"{len(digests)} objects, every digest holds"
 
 
+def _reindexed(settings: Settings, store: ObjectStore, database: Database) -> str:
+    take = Ingest(store, Catalogue(database), settings)
+    done = reindex_objects(store, take, _is_named(database), _ago(BEING_RECEIVED_S))
+    aside = done.outcomes[AddOutcome.VERSION] + done.outcomes[AddOutcome.CONFLICT]
+    said = f"{done.outcomes.total()} received objects were entered again, {aside} of them set aside"
+    if done.derived:
+        said += f"; {done.derived} results without a record are left to --sweep"
+    if done.unknown:
+        raise NodeError(f"{said}; {_unknown(done.unknown)}")
+    return said
+
+
 def _swept(store: ObjectStore, database: Database) -> str:
+    """Only what is certainly ours to remove goes: what was received stays, and so does what nobody can read."""
+    is_named = _is_named(database)
+    found: dict[Origin, list[str]] = {origin: [] for origin in Origin}
+    for digest in unnamed(store, is_named, _ago(BEING_RECEIVED_S)):
+        found[origin_of(store, digest)].append(digest)
+    leftovers = set(found[Origin.DERIVED])
+    removed = store.sweep(lambda digest: digest not in leftovers or is_named(digest), ORPHAN_AGE_S)
+    said = f"{removed} leftovers were removed"
+    if received := found[Origin.RECEIVED]:
+        said += f"; the ledger does not know {len(received)} received objects: `dicomnode doctor --reindex` enters them"
+    if unknown := found[Origin.UNKNOWN]:
+        said += f"; {_unknown(unknown)}"
+    if received or unknown:
+        raise NodeError(said)
+    return said
+
+
+def _is_named(database: Database) -> Callable[[str], bool]:
     catalogue, cases = Catalogue(database), Cases(database)
-    removed = store.sweep(lambda digest: catalogue.holds(digest) or cases.holds(digest), ORPHAN_AGE_S)
-    return f"{removed} files that no record names were removed"
+    return lambda digest: catalogue.holds(digest) or cases.holds(digest)
+
+
+def _ago(seconds: float) -> datetime:
+    return datetime.now(UTC) - timedelta(seconds=seconds)
+
+
+def _unknown(digests: Sequence[str]) -> str:
+    return (
+        f"{len(digests)} objects without a record are damaged or no DICOM files and were left alone: "
+        f"{', '.join(digests[:5])}; restore them from a backup or take them out by hand"
+    )
 
 
 def _set_aside(catalogue: Catalogue) -> str:

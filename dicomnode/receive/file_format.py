@@ -1,5 +1,10 @@
 """The DICOM file around a data set that was received (PS3.10 chapter 7)."""
 
+import struct
+from datetime import datetime
+from io import BytesIO
+
+from pydicom import dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_file_meta_info
@@ -7,9 +12,13 @@ from pydicom.uid import UID
 
 from storage.records import ReceivedInstance
 
+from ..errors import NotParsableError
 from ..settings import OWN_IMPLEMENTATION_UID
+from .header import UNREADABLE
 
 PREAMBLE = bytes(128) + b"DICM"
+GROUP_LENGTH = struct.Struct("<HH2sHL")
+"""(0002,0000) File Meta Information Group Length as it begins every file."""
 
 
 def part10_file(received: ReceivedInstance) -> bytes:
@@ -28,3 +37,30 @@ def part10_file(received: ReceivedInstance) -> bytes:
     encoded = DicomBytesIO()
     write_file_meta_info(encoded, meta, enforce_standard=False)
     return b"".join((PREAMBLE, encoded.getvalue(), received.dataset))
+
+
+def received_in(file: bytes, received_at: datetime) -> ReceivedInstance:
+    """What `part10_file` was made of, but for who sent it. Raises `NotParsableError` when it is no such file."""
+    start = len(PREAMBLE)
+    if file[128:start] != b"DICM" or len(file) < start + GROUP_LENGTH.size:
+        raise NotParsableError("the bytes are no DICOM file")
+    group, element, _, _, length = GROUP_LENGTH.unpack_from(file, start)
+    end = start + GROUP_LENGTH.size + length
+    if (group, element) != (2, 0) or end > len(file):
+        raise NotParsableError("the file meta information has no length, or is cut short")
+    try:
+        meta = dcmread(BytesIO(file[:end])).file_meta
+        sop_class_uid, sop_instance_uid = str(meta.MediaStorageSOPClassUID), str(meta.MediaStorageSOPInstanceUID)
+        transfer_syntax_uid = str(meta.TransferSyntaxUID)
+    except (*UNREADABLE, OSError) as error:
+        raise NotParsableError("the file meta information cannot be read") from error
+    return ReceivedInstance(
+        sop_class_uid=sop_class_uid,
+        sop_instance_uid=sop_instance_uid,
+        transfer_syntax_uid=transfer_syntax_uid,
+        dataset=file[end:],
+        calling_ae_title="",
+        called_ae_title="",
+        peer_address="",
+        received_at=received_at,
+    )

@@ -5,18 +5,21 @@ when it raises, nothing is visible.
 """
 
 import re
-from datetime import timedelta
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from storage.catalogue import Catalogue
+from storage.errors import UnknownRecordError
 from storage.objects import ObjectStore
-from storage.records import AddOutcome, ReceivedInstance
+from storage.records import AddOutcome, ReceivedInstance, StoredObject
 
 from ..errors import MissingIdentifierError, NotParsableError, UidMismatchError
 from ..network.sop_classes import DEFLATED_SYNTAXES, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ..settings import Settings
 from .file_format import part10_file
-from .framing import frame
+from .framing import Framing, frame
 from .header import Header
 from .instance_record import instance_record
 from .pixels import check_pixels
@@ -39,18 +42,25 @@ class Ingest:
         self._local = ZoneInfo(settings.node.time_zone)
 
     def __call__(self, received: ReceivedInstance) -> AddOutcome:
-        explicit = received.transfer_syntax_uid != IMPLICIT_VR_LITTLE_ENDIAN
-        little_endian = received.transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN
-        framing = frame(
-            received.dataset,
-            explicit=explicit,
-            little_endian=little_endian,
-            deflated=received.transfer_syntax_uid in DEFLATED_SYNTAXES,
-        )
-        header = Header(framing.body[: framing.header_end], explicit=explicit, little_endian=little_endian)
-        _check_identifiers(received, header)
-        check_pixels(received.sop_class_uid, received.transfer_syntax_uid, header, framing)
+        header, framing = checked(received)
         stored = self._store.put(part10_file(received))
+        return self._enter(received, header, framing, stored, received.received_at + self._quiet_time)
+
+    def again(self, stored: StoredObject, received: ReceivedInstance) -> AddOutcome:
+        """Enter an instance whose bytes are already kept as `stored`; its quiet time is over.
+
+        Who sent it is not in its file: it is taken to be who sent the other instances of its series, where there are
+        such, since that says who issued a Patient ID without issuer.
+        """
+        header, framing = checked(received)
+        with suppress(UnknownRecordError):
+            source = self._catalogue.series(header.text("SeriesInstanceUID")).source_ae_title
+            received = replace(received, calling_ae_title=source)
+        return self._enter(received, header, framing, stored, received.received_at)
+
+    def _enter(
+        self, received: ReceivedInstance, header: Header, framing: Framing, stored: StoredObject, due_at: datetime
+    ) -> AddOutcome:
         record = instance_record(
             received,
             header,
@@ -59,7 +69,23 @@ class Ingest:
             domain=self._domains.get(received.calling_ae_title, self._domain),
             local=self._local,
         )
-        return self._catalogue.add_instance(record, received.received_at + self._quiet_time)
+        return self._catalogue.add_instance(record, due_at)
+
+
+def checked(received: ReceivedInstance) -> tuple[Header, Framing]:
+    """What the data set holds. Raises `ReceiveError` unless it is whole and is what the command says."""
+    explicit = received.transfer_syntax_uid != IMPLICIT_VR_LITTLE_ENDIAN
+    little_endian = received.transfer_syntax_uid != EXPLICIT_VR_BIG_ENDIAN
+    framing = frame(
+        received.dataset,
+        explicit=explicit,
+        little_endian=little_endian,
+        deflated=received.transfer_syntax_uid in DEFLATED_SYNTAXES,
+    )
+    header = Header(framing.body[: framing.header_end], explicit=explicit, little_endian=little_endian)
+    _check_identifiers(received, header)
+    check_pixels(received.sop_class_uid, received.transfer_syntax_uid, header, framing)
+    return header, framing
 
 
 def _check_identifiers(received: ReceivedInstance, header: Header) -> None:

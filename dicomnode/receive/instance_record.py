@@ -65,7 +65,7 @@ def instance_record(
             description=header.text("SeriesDescription"),
             body_part=header.text("BodyPartExamined"),
             acquired_at=acquired_at(header, local),
-            own_output=_is_our_own(header),
+            own_output=is_our_own(header),
             attributes=attributes,
         ),
         source_ae_title=received.calling_ae_title,
@@ -83,7 +83,8 @@ def _pixel_digest(framing: Framing) -> str:
     return hashlib.sha256(memoryview(framing.body)[framing.pixels]).hexdigest()
 
 
-def _is_our_own(header: Header) -> bool:
+def is_our_own(header: Header) -> bool:
+    """Whether a node of this kind made the instance."""
     made_by = (header.text("Manufacturer"), header.text("ManufacturerModelName"))
     return header.text("InstanceCreatorUID") == INSTANCE_CREATOR_UID or made_by == (OWN_MANUFACTURER, OWN_MODEL_NAME)
 
