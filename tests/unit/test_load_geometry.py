@@ -20,7 +20,7 @@ from dicomnode.load.regular_grid import Regular, regular_from
 from fusion.geometry.transform import rotation_matrix
 from tests.fixtures.dicom_series import AXIAL, OBLIQUE, assert_same_voxels, classic_series, itk_series, noise
 
-IDENTITY = {
+IDENTITY: dict[str, Any] = {
     "PatientID": "P1",
     "IssuerOfPatientID": "HOSPITAL",
     "PatientName": "Doe^Jane",
