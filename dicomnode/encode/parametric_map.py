@@ -4,17 +4,20 @@ The fixed series is named as the source, because viewers lay the map over the se
 quantity came from is in the equipment chain, the derivation and the list of instances.
 """
 
+import math
+
 import numpy as np
 from highdicom import ContentQualificationValues, VOILUTTransformation
 from highdicom.content import PixelMeasuresSequence, PlaneOrientationSequence, PlanePositionSequence
 from highdicom.pm import ParametricMap, RealWorldValueMapping
 from highdicom.sr import CodedConcept
+from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ParametricMapStorage
 
 from fusion.display import window_of
-from fusion.volume import Unit
+from fusion.volume import Unit, Volume
 
 from ..errors import EncodeError
 from .derived_series import SeriesIdentity, begin, finish, identify, instance_uid
@@ -40,6 +43,8 @@ LABELS = {
     Unit.ARBITRARY: ("VALUE", None),
 }
 """Content Label, and the quantity's own code (CID 85) where it has one."""
+UNMEASURED = math.nan
+"""Zero would be a quantity. Who does not know the padding value (PS3.3 C.7.6.24) cannot take this one for a number."""
 HEADS = frozenset({"HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK"})
 
 
@@ -53,8 +58,9 @@ def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
     add_frame_of_reference(dataset, inputs)
     try:
         document = _document(inputs, identity)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise EncodeError(f"the fixed series cannot be the source of a parametric map: {error}") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # Without the library's words: they quote the headers.
+        raise EncodeError("the fixed series cannot be the source of a parametric map") from error
     for keyword in ("ReferencedSeriesSequence", "StudiesContainingOtherReferencedInstancesSequence"):
         if keyword in document:
             del document[keyword]
@@ -64,6 +70,9 @@ def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
     for element in document:
         if element.tag not in dataset:
             put(dataset, element)
+    if inputs.moving.moved.valid is not None:
+        dataset.FloatPixelPaddingValue = UNMEASURED
+        dataset.FloatPixelPaddingRangeLimit = UNMEASURED  # a range of one value, for validators that ask for both
     dataset.ImageComments = MEASURE_ON_ORIGINAL
     add_common_instances(dataset, (*inputs.fixed_headers, *inputs.moving.headers))
     add_lossy_history(dataset, inputs)
@@ -74,13 +83,13 @@ def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
 def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
     moved, grid, equipment = inputs.moving.moved, inputs.moving.moved.grid, inputs.equipment
     label, quantity = LABELS[moved.unit]
-    voxels = moved.voxels.numpy()
+    voxels, lowest, highest = _quantities(moved)
     window = window_of(inputs.moving.volume)
     mapping = RealWorldValueMapping(
         lut_label=label,
         lut_explanation=UNIT_MEANINGS[moved.unit],
         unit=CodedConcept(moved.unit.value, "UCUM", UNIT_MEANINGS[moved.unit]),
-        value_range=(float(voxels.min()), float(voxels.max())),
+        value_range=(lowest, highest),
         slope=1.0,
         intercept=0.0,
         quantity_definition=quantity,
@@ -88,7 +97,7 @@ def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
     planes = [PlanePositionSequence("PATIENT", slice_position(grid, index)) for index in range(grid.shape[0])]
     document: Dataset = ParametricMap(
         source_images=_sources(inputs, identity),
-        pixel_array=np.ascontiguousarray(voxels),
+        pixel_array=voxels,
         series_instance_uid=identity.series_instance_uid,
         series_number=identity.number,
         sop_instance_uid=instance_uid(inputs, identity),
@@ -108,6 +117,16 @@ def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
         content_qualification=ContentQualificationValues.RESEARCH,
     )
     return document
+
+
+def _quantities(moved: Volume) -> tuple[NDArray[np.float32], float, float]:
+    """The voxels, with `UNMEASURED` where there is no quantity, and the lowest and highest that was measured."""
+    voxels = np.ascontiguousarray(moved.voxels.numpy())
+    if moved.valid is None:
+        return voxels, float(voxels.min()), float(voxels.max())
+    valid = moved.valid.numpy()
+    measured = voxels[valid] if valid.any() else np.zeros(1, dtype=np.float32)
+    return np.where(valid, voxels, np.float32(UNMEASURED)), float(measured.min()), float(measured.max())
 
 
 def _sources(inputs: EncodeInputs, identity: SeriesIdentity) -> list[Dataset]:

@@ -182,9 +182,33 @@ def test_highdicom_reads_the_map_and_the_colour_volume(tmp_path: Path) -> None:
     moved = inputs.moving.moved
     found = Volume(torch.from_numpy(np.ascontiguousarray(volume.array, dtype=np.float32)), _grid_of(volume), moved.unit)
     again = resample(found, AffineTransform.identity(), inputs.fixed.grid, interpolation="nearest")
-    assert torch.allclose(again.voxels, moved.voxels, atol=1e-6)
+    measured = moved.valid
+    assert measured is not None
+    assert not measured.all()
+    assert torch.allclose(again.voxels[measured], moved.voxels[measured], atol=1e-6)
+    assert not again.valid[measured.logical_not()].any()
+    assert np.isnan(dcmread(map_file).FloatPixelPaddingValue)
     colour = highdicom.imread(write(tmp_path / "colour", series_of("PT", True)["fused_colour", "OT"])[0])
     assert colour.get_volume().spatial_shape == inputs.fixed.grid.shape
+
+
+def test_what_was_not_measured_is_no_quantity(tmp_path: Path) -> None:
+    small = grid((6, 20, 20), (10, 6, 6), FRAMES["moving"])
+    inputs = build_case("CT", outputs=("parametric_map",), moving_grid=small)
+    (series,) = encode(inputs)
+    (file,) = write(tmp_path, series)
+    assert dciodvfy_errors(file) == []
+    document, valid = dcmread(file), inputs.moving.moved.valid
+    assert valid is not None
+    assert iod_errors(document) == ()
+    heights = [f.PlanePositionSequence[0].ImagePositionPatient[2] for f in document.PerFrameFunctionalGroupsSequence]
+    np.testing.assert_array_equal(np.isnan(document.pixel_array[np.argsort(heights)]), ~valid.numpy())
+    mapping = document.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence[0]
+    lowest = float(inputs.moving.moved.voxels[valid].min())
+    assert mapping.DoubleFloatRealWorldValueFirstValueMapped == pytest.approx(lowest)
+    everywhere = replace(inputs.moving.moved, valid=None)
+    (whole,) = encode(replace(inputs, moving=replace(inputs.moving, moved=everywhere)))[0].instances
+    assert "FloatPixelPaddingValue" not in whole
 
 
 def _grid_of(volume: highdicom.Volume) -> Grid:

@@ -17,6 +17,8 @@ from dicomnode.encode.derived_series import begin, describe, identify
 from dicomnode.encode.elements import decimal
 from dicomnode.encode.spatial_registration import spatial_registration
 from dicomnode.encode.time_zone import shift_times
+from dicomnode.errors import EncodeError
+from dicomnode.observe.logs import account
 from fusion import Verdict
 from tests.fixtures.derived_case import build_case
 
@@ -157,3 +159,15 @@ def test_decimal_strings_fit_and_lose_nothing_that_matters(value: float) -> None
     written = decimal(value)
     assert len(written) <= 16
     assert float(written) == pytest.approx(value, rel=1e-8, abs=1e-12)
+
+
+def test_what_a_library_says_of_the_headers_does_not_reach_the_logs() -> None:
+    """highdicom looks the SOP class up in tables of the standard, and quotes what is not there."""
+    inputs = build_case(outputs=("parametric_map",))
+    for header in inputs.fixed_headers:
+        header.SOPClassUID = "MARKED^PATIENT"
+    with pytest.raises(EncodeError) as caught:
+        encode(inputs)
+    assert str(caught.value) == "the fixed series cannot be the source of a parametric map"
+    assert caught.value.__cause__ is not None
+    assert "MARKED" not in str(account(caught.value))
