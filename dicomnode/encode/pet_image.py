@@ -73,7 +73,9 @@ def add_pet_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, 
     """PET series, isotope, orientation and image."""
     moving = inputs.moving
     source = min(moving.headers, key=_acquired)
+    del dataset.SeriesDate, dataset.SeriesTime  # now
     copy_acquisition(source, dataset, inputs, KEYWORDS)
+    _settle_series_moment(dataset)
     set_if_missing(dataset, CollimatorType=None, CorrectedImage=None, CountsSource="EMISSION", DecayCorrection="NONE")
     set_if_missing(dataset, RadiopharmaceuticalInformationSequence=[], PatientOrientationCodeSequence=[])
     set_if_missing(dataset, PatientGantryRelationshipCodeSequence=[], ActualFrameDuration=None)
@@ -86,6 +88,15 @@ def add_pet_image(dataset: Dataset, inputs: EncodeInputs, values: StoredValues, 
     _add_units(dataset, source, moving.moved.unit)
     if dataset.PatientOrientationCodeSequence and "PatientPosition" in dataset:
         del dataset.PatientPosition  # only one of the two may say how the patient lay (C.7.3.1.1.2)
+
+
+def _settle_series_moment(dataset: Dataset) -> None:
+    """A source without its Series Date and Time: those of the acquisition where both are known, else none."""
+    if dataset.get("SeriesDate") and dataset.get("SeriesTime"):
+        return
+    acquired = dataset.get("AcquisitionDate"), dataset.get("AcquisitionTime")
+    if all(acquired):
+        dataset.SeriesDate, dataset.SeriesTime = acquired
 
 
 def _add_units(dataset: Dataset, source: Dataset, unit: Unit) -> None:

@@ -136,6 +136,28 @@ def test_times_and_decay_are_those_of_the_earliest_bed() -> None:
         assert "PatientPosition" not in item
 
 
+@pytest.mark.parametrize(
+    ("missing", "expected"),
+    [
+        ({"SeriesDate": None, "SeriesTime": None}, ("20260109", "235900")),
+        ({"SeriesTime": ""}, ("20260109", "235900")),
+        ({"SeriesDate": None, "SeriesTime": None, "AcquisitionTime": None}, (None, None)),
+        ({"SeriesTime": None, "AcquisitionDate": ""}, ("20260110", None)),
+    ],
+    ids=str,
+)
+def test_a_pet_without_series_moment_never_says_now(
+    missing: dict[str, str | None], expected: tuple[str | None, str | None]
+) -> None:
+    inputs = build_case("PT", outputs=ONLY)
+    for header in inputs.moving.headers:
+        header.AcquisitionDate, header.AcquisitionTime = "20260109", "235900"
+        for keyword, value in missing.items():
+            delattr(header, keyword) if value is None else setattr(header, keyword, value)
+    for item in instances_of(inputs):
+        assert (item.get("SeriesDate"), item.get("SeriesTime")) == expected
+
+
 def test_pet_image_type_is_primary_and_its_slices_are_counted() -> None:
     instances = instances_of(build_case("PT", outputs=ONLY))
     assert list(instances[0].ImageType) == ["DERIVED", "PRIMARY"]
