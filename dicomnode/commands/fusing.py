@@ -16,8 +16,8 @@ from fusion.device import choose_device
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
 from .. import pipeline
-from ..encode import file_bytes, write_image, write_transform
-from ..errors import LoadError, NodeError, SettingsError
+from ..encode import file_bytes, refuse_other_endings, write_image, write_transform
+from ..errors import EncodeError, LoadError, NodeError, SettingsError
 from ..load import LoadedInput, LoadedSeries, load_input
 from ..settings import RecipeSettings, Settings
 from ..worker import equipment_of
@@ -54,6 +54,7 @@ def register_files(
     """Register two inputs and write the transform file; the keys of `register --json`."""
     used = str(choose_device(device))
     choose("registrar", REGISTRARS, registrar, {})  # a misspelt name shows before the files are read
+    _check_transform_path(transform_path)
     progress("load")
     fixed_volume, moving_volume = (_load(path).volume.to(used) for path in (fixed, moving))
     recipe = Recipe("command line", registrar=registrar)
@@ -89,6 +90,16 @@ def fuse_files(
     values = _report(pairs, inputs[1:], folder, outputs, warnings)
     (folder / output_folder.REPORT).write_text(json_module.dumps(values, indent=1, allow_nan=False), encoding="utf-8")
     return values
+
+
+def _check_transform_path(path: Path) -> None:
+    """Raise `SettingsError` where no transform file can come to lie, before anything is computed."""
+    try:
+        refuse_other_endings(path)
+    except EncodeError as error:
+        raise SettingsError(str(error)) from error
+    if not path.absolute().parent.is_dir():
+        raise SettingsError(f"{path}: there is no folder {path.parent} for the transform file")
 
 
 def _load(path: Path) -> LoadedInput:

@@ -17,7 +17,7 @@ from .parametric_map import parametric_map
 from .quality_report import quality_report
 from .registered_series import registered_series
 from .spatial_registration import spatial_registration
-from .transform_file import write_transform
+from .transform_file import refuse_other_endings, write_transform
 
 __all__ = [
     "OUTPUTS",
@@ -27,6 +27,7 @@ __all__ = [
     "MovingResult",
     "encode",
     "file_bytes",
+    "refuse_other_endings",
     "write_image",
     "write_transform",
 ]

@@ -16,8 +16,7 @@ def write_transform(path: Path, registration: Registration) -> None:
 
     Raises `EncodeError` for another ending and when the file cannot be written.
     """
-    if path.suffix.lower() not in SUFFIXES:
-        raise EncodeError(f"{path.name}: a transform file ends in {', '.join(SUFFIXES)}")
+    refuse_other_endings(path)
     matrix = registration.transform.matrix
     transform = SimpleITK.AffineTransform(3)
     transform.SetMatrix(matrix[:3, :3].ravel().tolist())
@@ -26,3 +25,9 @@ def write_transform(path: Path, registration: Registration) -> None:
         SimpleITK.WriteTransform(transform, str(path))
     except RuntimeError as error:
         raise EncodeError(f"the transform cannot be written to {path}: is the folder there and writable?") from error
+
+
+def refuse_other_endings(path: Path) -> None:
+    """Raise `EncodeError` unless the name says which kind of transform file it is."""
+    if path.suffix.lower() not in SUFFIXES:
+        raise EncodeError(f"{path.name}: a transform file ends in {', '.join(SUFFIXES)}")

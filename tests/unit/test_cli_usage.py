@@ -50,7 +50,16 @@ def test_the_commands_are_those_of_the_tables(dicomnode: Command) -> None:
         (["fuse", "a", "b", "--out", "o", "--recipe", "fast"], "'fast'; known are default"),
         (["serve", "--config", "none.toml"], "none.toml"),
         (["echo", "pacs"], "AET@host:port"),
+        (["echo", "PACS@localhost:99999"], "'PACS@localhost:99999': port"),
+        (["echo", "PA\\CS@localhost:104"], "no backslash"),
+        (["echo", "PACS@localhost:104", "--calling", "FAR_TOO_LONG_A_TITLE"], "1 to 16 characters"),
+        (["find", "PACS@localhost:99999"], "'PACS@localhost:99999': port"),
+        (["find", "PACS@localhost:104", "--calling", "A\\B"], "no backslash"),
         (["find", "PACS@localhost:104", "-k", "PatientIdent=1"], "'PatientIdent'"),
+        (["send", ".", "--to", "PACS@localhost:99999"], "'PACS@localhost:99999': port"),
+        (["send", ".", "--to", "PA\\CS@localhost:104"], "no backslash"),
+        (["register", "a", "b", "--out", "t.xyz"], "t.xyz: a transform file ends in .tfm"),
+        (["register", "a", "b", "--out", "none/t.tfm"], "there is no folder none"),
         (["find", "PACS@localhost:104", "--level", "FRAME"], "PATIENT, STUDY, SERIES, IMAGE"),
         (["cases", "list", "--state", "done"], "'delivered'"),
         (["cases", "approve", "abc"], "--reason"),
@@ -63,6 +72,8 @@ def test_wrong_usage_is_2_and_says_what_is_right(dicomnode: Command, arguments: 
     assert answer.code == 2
     assert words in answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr
+    if answer.stderr.startswith("dicomnode:"):
+        assert len(answer.stderr.strip().splitlines()) == 1
 
 
 def test_wrong_settings_are_2_and_every_command_says_so(dicomnode: Command, tmp_path: Path) -> None:
@@ -119,11 +130,13 @@ def test_an_empty_folder_is_1(dicomnode: Command, tmp_path: Path) -> None:
     assert "holds no DICOM series" in answer.stderr
 
 
-def test_a_transform_file_of_an_unknown_kind_is_1(dicomnode: Command, tmp_path: Path) -> None:
-    fixed = image(tmp_path, "a.nii.gz")
-    answer = dicomnode("register", fixed, fixed, "--out", tmp_path / "t.xyz", "--registrar", "identity")
+def test_a_folder_without_a_dicom_file_cannot_be_sent(dicomnode: Command, tmp_path: Path) -> None:
+    for name, content in (("README", b"read me"), ("DICOMDIR", bytes(128) + b"DICM")):
+        (tmp_path / "folder").mkdir(exist_ok=True)
+        (tmp_path / "folder" / name).write_bytes(content)
+    answer = dicomnode("send", tmp_path / "folder", "--to", "PACS@localhost:1")
     assert answer.code == 1
-    assert ".tfm" in answer.stderr
+    assert answer.stderr == f"dicomnode: {tmp_path / 'folder'} holds no DICOM file\n"
 
 
 def test_a_constant_volume_is_3_with_every_key(dicomnode: Command, tmp_path: Path) -> None:
