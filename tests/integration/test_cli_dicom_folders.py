@@ -6,9 +6,11 @@ import numpy as np
 import pydicom
 import pytest
 from numpy.typing import NDArray
+from pydicom.uid import CTImageStorage
 
 from tests.fixtures.command_line import Answer, Command
 from tests.fixtures.dicom_series import classic_series
+from tests.fixtures.small_pacs import SmallPacs
 
 SHAPE = (12, 32, 32)
 CONFIG = """
@@ -120,3 +122,21 @@ def test_nothing_of_an_earlier_run_lies_beside_a_rejection(
     kinds = {path.name.partition("-")[2] for path in out.iterdir() if path.is_dir()}
     assert kinds == {"quality_report"}
     assert {path.name for path in out.iterdir() if path.is_file()} == {"report.json", "transform-01.tfm", "mine.txt"}
+
+
+def test_send_leaves_out_what_is_no_dicom_in_a_folder_and_never_what_was_named(
+    dicomnode: Command, small_pacs: SmallPacs, tmp_path: Path, fixed: Path
+) -> None:
+    small_pacs.start([CTImageStorage])
+    to = f"{small_pacs.ae_title}@127.0.0.1:{small_pacs.port}"
+    (fixed / "README").write_text("read me", encoding="utf-8")
+    (fixed / "DICOMDIR").write_bytes(bytes(128) + b"DICM")
+    answer = dicomnode("send", fixed, "--to", to, "--json")
+    assert answer.code == 0
+    assert answer.values["sent"] == len(small_pacs.stored) == SHAPE[0]
+    assert answer.values["refused"] == {}
+    assert "2 of 14 files" in answer.stderr
+    assert "DICOMDIR, README" in answer.stderr
+    named = dicomnode("send", fixed / "README", "--to", to, "--json")
+    assert named.code == 1
+    assert list(named.values["refused"]) == [str(fixed / "README")]

@@ -186,6 +186,7 @@ def test_highdicom_reads_the_map_and_the_colour_volume(tmp_path: Path) -> None:
     assert measured is not None
     assert not measured.all()
     assert torch.allclose(again.voxels[measured], moved.voxels[measured], atol=1e-6)
+    assert again.valid is not None
     assert not again.valid[measured.logical_not()].any()
     assert np.isnan(dcmread(map_file).FloatPixelPaddingValue)
     colour = highdicom.imread(write(tmp_path / "colour", series_of("PT", True)["fused_colour", "OT"])[0])
