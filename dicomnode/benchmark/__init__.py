@@ -1,1 +1,0 @@
-"""What `dicomnode benchmark` runs."""
