@@ -10,6 +10,7 @@ import torch
 from fusion import Limits, Registration, Verdict, Volume, assess, register
 from fusion.geometry.transform import AffineTransform
 from fusion.quality import rejected, unusable_reason
+from tests.fixtures.blind_pairs import noise_volume, trunk_ct, trunk_grid
 from tests.fixtures.two_contrast_head import CT_HU, MR_T1, head
 from tests.fixtures.volumes import make_grid
 
@@ -155,3 +156,11 @@ def test_motion_within_one_examination_is_seen(shift_mm: float, verdict: Verdict
     report = assess(CT, moved, register(CT, moved, "identity"))
     assert report.verdict is verdict, report.reasons
     assert report.measures["motion_mm"] == pytest.approx(shift_mm, abs=0.5)
+
+
+def test_noise_does_not_confirm_shared_coordinates() -> None:
+    fixed, noise = trunk_ct(), noise_volume("PT", 0.0, trunk_grid(), seed=1)
+    report = assess(fixed, noise, register(fixed, noise, "identity"))
+    assert report.verdict is Verdict.REVIEW
+    assert report.measures["far_rival_ratio"] > 1
+    assert report.reasons[0].startswith("the images cannot confirm the shared coordinates")
