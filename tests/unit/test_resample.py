@@ -264,10 +264,10 @@ def test_monotone_keeps_what_it_hits_and_invents_nothing(seed: int) -> None:
 def test_a_small_hot_lesion_loses_less_of_its_mean() -> None:
     """A Gaussian lesion on 4 mm voxels: of what "linear" loses at its top, "monotone" keeps the better part."""
     coarse, fine = make_grid((15, 15, 15), (4.0, 4.0, 4.0)), make_grid((57, 57, 57), (1.0, 1.0, 1.0))
-    points = coarse.points(np.stack(np.indices(coarse.shape), -1).astype(np.float64))
+    points = coarse.points(np.stack(list(np.indices(coarse.shape)), -1).astype(np.float64))
     uptake = np.exp(-((points - coarse.centre_mm) ** 2).sum(-1) / (2 * 5.0**2)).astype(np.float32)
     pet = make_volume(coarse, voxels=torch.from_numpy(uptake), modality="PT")
-    places = fine.points(np.stack(np.indices(fine.shape), -1).astype(np.float64))
+    places = fine.points(np.stack(list(np.indices(fine.shape)), -1).astype(np.float64))
     distance = np.linalg.norm(places - coarse.centre_mm, axis=-1)
     truth = float(np.exp(-(distance[distance < 6] ** 2) / (2 * 5.0**2)).mean())
     means = {}
