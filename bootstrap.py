@@ -30,21 +30,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     steps = parser.add_subparsers(dest="step", required=True)
     steps.add_parser("setup", help="make the environment and stop")
-    demo = steps.add_parser("demo", help="a workstation, the node and a PACS, end to end")
-    demo.add_argument("arguments", nargs=argparse.REMAINDER, help="for the demo: --data DIR, --out DIR, …")
-    test = steps.add_parser("test", help="linters, types, import contracts and tests")
+    steps.add_parser("demo", help="a workstation, the node and a PACS, end to end; --data DIR, --out DIR go to it")
+    test = steps.add_parser("test", help="linters, types, import contracts and tests; what is left goes to pytest")
     test.add_argument("--slow", action="store_true", help="only the kill and viewer suites, which take minutes")
-    test.add_argument("arguments", nargs=argparse.REMAINDER, help="for pytest")
-    options = parser.parse_args()
+    options, rest = parser.parse_known_args()
+    if rest and options.step == "setup":
+        parser.error(f"setup takes nothing more, not {' '.join(rest)}")
 
     if sys.version_info < (3, 11):  # noqa: UP036 - an older python3 should hear why
         print(f"Python 3.11 or newer is needed; this is {sys.version.split()[0]}", file=sys.stderr)
         return 2
     make_environment(development=options.step == "test")
     if options.step == "demo":
-        return subprocess.call([PYTHON, "-m", "dicomnode.demo", *options.arguments], cwd=ROOT)
+        return subprocess.call([PYTHON, "-m", "dicomnode.demo", *rest], cwd=ROOT)
     if options.step == "test":
-        return run_tests(slow=options.slow, arguments=options.arguments)
+        return run_tests(slow=options.slow, arguments=rest)
     print(f"the environment is ready: {ENVIRONMENT / 'bin' / 'dicomnode'} --help")
     return 0
 

@@ -9,12 +9,16 @@ import os
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
 import structlog
 
 log = structlog.get_logger(__name__)
+
+WRONG_SETTINGS = 2
+"""The exit code of `dicomnode` for wrong usage or settings."""
 
 RESTART_DELAY_S = 2.0
 """A worker that dies at once must not take the machine with it."""
@@ -35,7 +39,10 @@ class Engine(Protocol):
 class LocalEngine:
     """Worker processes on this machine, so that the receiving process needs no torch and a crash takes no instance."""
 
-    def __init__(self, count: int, config: Path | None) -> None:
+    def __init__(self, count: int, config: Path | None, on_refusal: Callable[[], None]) -> None:
+        """`on_refusal` is called when a worker ends because the settings are wrong: another start would not help."""
+        self.refused = False
+        self._on_refusal = on_refusal
         self._count = count
         self._config = config
         self._stopping = threading.Event()
@@ -71,7 +78,11 @@ class LocalEngine:
     def _watch(self) -> None:
         while not self._stopping.wait(RESTART_DELAY_S):
             for number, process in self._processes.items():
-                if process.poll() is not None:
+                if process.poll() == WRONG_SETTINGS:
+                    self.refused = True
+                    self._on_refusal()
+                    return
+                if process.returncode is not None:
                     log.warning(
                         "a worker died and is started again", action="worker_restarted", code=process.returncode
                     )

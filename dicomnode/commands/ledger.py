@@ -38,6 +38,8 @@ def cases(context: typer.Context, config: Config = None, json: Json = False) -> 
     """The cases; without a subcommand, the list."""
     if context.invoked_subcommand is None:
         list_cases(config=config, json=json)
+    else:  # what stands before the subcommand is meant for it
+        context.default_map = {context.invoked_subcommand: {"config": config, "json": json}}
 
 
 @cases_app.command("list")

@@ -17,6 +17,7 @@ from storage.outbox import Outbox
 from storage.records import CaseState
 from storage.session import Database
 
+from ..errors import SettingsError
 from ..observe.logs import configure_logs
 from ..observe.metrics import CASES
 from .terminal import Config, settings_from
@@ -41,15 +42,16 @@ def serve(config: Config = None) -> None:
     catalogue, cases, outbox = Catalogue(database), Cases(database), Outbox(database)
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
 
+    stop = _stop_on_signals()
+    engine = LocalEngine(settings.workers.count, config, on_refusal=stop.set)
     parts = (
-        LocalEngine(settings.workers.count, config),
+        engine,
         Sender(settings, outbox, store),
         Scheduler(settings, catalogue, cases),
         Server(settings, store, catalogue, outbox),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))
-    stop = _stop_on_signals()
     started = []
     try:
         for part in parts:
@@ -62,6 +64,8 @@ def serve(config: Config = None) -> None:
             part.stop()
         database.dispose()
         log.info("the node has stopped", action="node_stopped")
+    if engine.refused:
+        raise SettingsError("the workers cannot work with these settings; what they said stands above")
 
 
 def work(
@@ -79,7 +83,10 @@ def work(
     from fusion.device import choose_device, make_deterministic
 
     from ..worker import Worker
+    from .fusing import check_recipe
 
+    for recipe in settings.recipes.values():
+        check_recipe(recipe)
     make_deterministic()
     device = str(choose_device(settings.workers.device))
     worker_name = f"{name or 'worker'}-{os.uname().nodename}-{os.getpid()}"

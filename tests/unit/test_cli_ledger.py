@@ -163,6 +163,11 @@ def test_a_reviewed_case_is_approved_by_name_and_its_series_wait_for_the_pacs(
     database.dispose()
 
 
+def test_options_may_stand_before_the_subcommand(dicomnode: Command, config: Path, reviewed: str) -> None:
+    (listed,) = dicomnode("cases", "--config", config, "--json", "list").values["cases"]
+    assert listed["case_id"] == reviewed
+
+
 @pytest.mark.parametrize(("command", "state"), [("reject", "rejected"), ("withdraw", "withdrawn"), ("retry", "queued")])
 def test_the_other_decisions(dicomnode: Command, config: Path, reviewed: str, command: str, state: str) -> None:
     answer = dicomnode("cases", command, reviewed, "--reason", "decided", "--config", config)
