@@ -41,6 +41,10 @@ MAX_SAMPLE_SPREAD_MM = 2.0
 MAX_UNSEEN_MOTION_MM = 3.3
 """Where motion is known no better than this, its absence was not seen. With uptake 2.4 mm of it are the floor."""
 
+MAX_FLIPPED_RIVAL_RATIO = 1.0
+"""Of a header that is verified. Measured: a chest in PET and CT 0.43; where one is mirrored, 1.08 and more. A search
+has compared all orientations itself, and averaged heads, which are symmetric, reach 1.04 there."""
+
 MAX_STRETCH_GAIN = 0.06
 """Measured: pairs of one head 0.003 to 0.03, one head stretched by 3 to 8 % 0.15 to 0.66, different heads 0.15 and
 more."""
@@ -59,6 +63,7 @@ OF_EVERY_REGISTRATION = frozenset(
         "near_rival_ratio",
         "near_rival_distance_mm",
         "far_rival_ratio",
+        "flipped_rival_ratio",
         "rivals_compared_ratio",
         "sample_spread_mm",
         "stretch_mm",
@@ -179,6 +184,8 @@ def _rivals(e: Evidence) -> Finding | None:
     elif near >= MAX_NEAR_RIVAL_RATIO:
         distance = e.measure("near_rival_distance_mm", math.inf)
         why = f"a placement {distance:.0f} mm away matches {100 * near:.0f} % as well"
+    elif "motion_mm" in e.measures and e.measure("flipped_rival_ratio", math.inf) >= MAX_FLIPPED_RIVAL_RATIO:
+        why = "mirrored or turned half round they match as well; check the side"
     elif e.measure("rivals_compared_ratio", 0.0) < MIN_RIVALS_COMPARED_RATIO:
         why = "they share too little to compare this placement with others"
     else:

@@ -2,7 +2,8 @@
 
 An estimate of the error says how far a pose moves when it is refined again; where there is nothing to see it need not
 move at all. So the similarity at the pose is set against that of displaced poses, its rivals: near ones, that a wrong
-pose would lose against, and far ones, that show how alike these images are by chance. All are looked at with samples
+pose would lose against, far ones, that show how alike these images are by chance, and those that are mirrored or turned
+half round, as they would be if a header named the wrong side. All are looked at with samples
 that no refinement has seen. The pose itself is looked at off its exact place, by less than a voxel: on equal grids,
 interpolation alone makes the exact place look better than it is.
 """
@@ -23,6 +24,11 @@ NEAR_MM = (5.0, 10.0, 16.0)
 NEAR_DIRECTIONS = 14
 FAR_MM = (20.0, 60.0)
 FAR_COUNT = 48
+FLIPS = (
+    *((-1.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, -1.0)),
+    *((-1.0, -1.0, 1.0), (-1.0, 1.0, -1.0), (1.0, -1.0, -1.0)),
+)
+FLIP_ASIDE_MM = (-8.0, 0.0, 8.0)
 JITTERS = 4
 MAX_JITTER_MM = 2.0
 """At most this far off its place in each direction, however large the voxels: less than the nearest rival."""
@@ -34,11 +40,12 @@ NO_EVIDENCE = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Rivals:
-    """How near the best displaced poses come to the pose (1: as good), and which share of them could be compared."""
+    """How near the best other poses come to the pose (1: as good), and which share of the far ones was compared."""
 
     near_ratio: float
     near_distance_mm: float
     far_ratio: float
+    flipped_ratio: float
     compared_ratio: float
 
     @property
@@ -48,6 +55,7 @@ class Rivals:
             "near_rival_ratio": self.near_ratio,
             "near_rival_distance_mm": self.near_distance_mm,
             "far_rival_ratio": self.far_ratio,
+            "flipped_rival_ratio": self.flipped_ratio,
             "rivals_compared_ratio": self.compared_ratio,
         }
 
@@ -67,14 +75,25 @@ def rivals_of(frame: Frame, pose: Poses) -> Rivals:
     here = max(float(_seen(objective, pose, jitters)[0]) - INDEPENDENT, NOTHING_SEEN)
     near_value = _seen(objective, near, jitters)
     far_value, far_inside = objective.value(far)
+    exact = max(float(objective.value(pose)[0][0]) - INDEPENDENT, here)  # the flipped ones are looked at no worse
+    flipped_value, _ = objective.value(_flipped(pose))
     best = int(torch.argmax(near_value))
     distances = np.concatenate([np.linalg.norm(moves, axis=1), np.linalg.norm(turns, axis=1) * frame.radius_mm])
     return Rivals(
         near_ratio=min((float(near_value[best]) - INDEPENDENT) / here, NO_EVIDENCE),
         near_distance_mm=float(distances[best]),
         far_ratio=min((float(far_value.max()) - INDEPENDENT) / here, NO_EVIDENCE),
+        flipped_ratio=min((float(flipped_value.max()) - INDEPENDENT) / exact, NO_EVIDENCE),
         compared_ratio=float((far_inside >= frame.min_inside).to(torch.float64).mean()),
     )
+
+
+def _flipped(pose: Poses) -> Poses:
+    """The body mirrored and turned half round about its centre, each also a little aside, for no body is symmetric."""
+    aside = torch.cartesian_prod(*[torch.tensor(FLIP_ASIDE_MM, dtype=torch.float64)] * 3)
+    linear = torch.stack([torch.diag(torch.tensor(signs, dtype=torch.float64)) for signs in FLIPS])
+    many = _moved(pose, np.zeros((len(FLIPS) * len(aside), 3)))
+    return many.followed(linear.repeat_interleave(len(aside), 0), aside.repeat(len(FLIPS), 1))
 
 
 def _seen(objective: Objective, poses: Poses, jitters_mm: NDArray[np.float64]) -> torch.Tensor:

@@ -67,8 +67,9 @@ def test_uptake_that_lies_right_is_accepted(seed: int) -> None:
     assert report.measures["motion_mm"] < 1
 
 
-def test_an_image_with_head_and_feet_exchanged_is_not_accepted() -> None:
-    # The trunk is almost the same left and right, and front and back; only this exchange can be seen in it.
+@pytest.mark.parametrize("axis", [0, 1, 2], ids=["head and feet", "front and back", "left and right"])
+def test_a_mirrored_image_is_not_accepted(axis: int) -> None:
+    """Also where the trunk is almost the same on both sides."""
     pet = trunk_pet(0.0, 0.1, 0)
-    _, report = verified(Volume(torch.flip(pet.voxels, (0,)), pet.grid, pet.unit, pet.modality))
+    _, report = verified(Volume(torch.flip(pet.voxels, (axis,)), pet.grid, pet.unit, pet.modality))
     assert report.verdict is not Verdict.ACCEPT
