@@ -140,6 +140,15 @@ class Catalogue:
         )
         return self._records(wanted.order_by(SeriesRow.last_received_at, SeriesRow.id))
 
+    def match_again(self, series_instance_uid: str | None = None) -> int:
+        """Have a complete series, or every one, matched once more: after rules or recipes have changed. How many."""
+        again = update(SeriesRow).where(SeriesRow.state == SeriesState.COMPLETE).values(matched_at=None)
+        if series_instance_uid is not None:
+            self.series(series_instance_uid)  # an unknown one is an error, not nothing
+            again = again.where(SeriesRow.series_instance_uid == series_instance_uid)
+        with self._database.session() as session:
+            return len(session.scalars(again.returning(SeriesRow.id)).all())
+
     def mark_matched(self, series_instance_uid: str) -> None:
         """Matching was carried out, and its cases are in the ledger. A series reopened meanwhile stays open."""
         with self._database.session() as session:

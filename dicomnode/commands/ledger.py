@@ -143,9 +143,24 @@ def withdraw(case_id: CaseId, reason: Reason, actor: Actor = "", config: Config 
     _tell(store.withdraw(store.get(case_id).case_id, actor or getpass.getuser(), reason), json=json)
 
 
-def series(limit: Limit = 50, config: Config = None, json: Json = False) -> None:
+def series(
+    rematch: Annotated[
+        str, typer.Option("--rematch", help="A series, or `all`: match again, after rules or recipes have changed.")
+    ] = "",
+    limit: Limit = 50,
+    config: Config = None,
+    json: Json = False,
+) -> None:
     """The newest series that the node holds."""
-    records = Catalogue(ledger_of(settings_from(config))).list_series(limit)
+    catalogue = Catalogue(ledger_of(settings_from(config)))
+    if rematch:
+        count = catalogue.match_again(None if rematch == "all" else rematch)
+        if json:
+            write_json({"rematched": count})
+        else:
+            out.print(f"{count} complete series will be matched again by the running node", highlight=False)
+        return
+    records = catalogue.list_series(limit)
     if json:
         write_json({"series": [series_values(record) for record in records]})
         return

@@ -11,9 +11,10 @@ from pydicom import dcmread
 from pydicom.uid import JPEGExtended12Bit
 
 from dicomnode.demo.patients import GeneratedPatient
+from dicomnode.settings import RecipeSettings
 from dicomnode.worker import Worker
 from storage.cases import Cases
-from storage.errors import UnavailableError
+from storage.errors import UnavailableError, UnknownRecordError
 from storage.records import CaseRecord, CaseState, Claim
 from storage.session import Database
 from tests.fixtures.node_parts import NodeParts
@@ -240,3 +241,27 @@ def test_a_case_that_takes_its_workers_with_it_is_given_up(
     case = node_parts.only_case()
     assert case.state is CaseState.FAILED
     assert "given up" in case.error
+
+
+def test_series_that_were_kept_are_matched_again_when_asked(
+    node_parts: NodeParts, small_pet_ct: GeneratedPatient
+) -> None:
+    """Rules and recipes that came later reach what was there before, without anything being sent again."""
+    without = replace(node_parts, settings=node_parts.settings.model_copy(update={"rules": ()}))
+    without.receive(files_of(small_pet_ct))
+    without.schedule()
+    node_parts.schedule()
+    assert node_parts.cases.list() == (), "what was matched once is not matched by itself"
+
+    assert node_parts.catalogue.match_again() == 2
+    node_parts.schedule()
+    first = node_parts.only_case()
+
+    recipe = RecipeSettings(method="average")
+    changed = replace(node_parts, settings=node_parts.settings.model_copy(update={"recipes": {"default": recipe}}))
+    node_parts.catalogue.match_again(small_pet_ct.moving.series_instance_uid)
+    changed.schedule()
+    states = {case.plan.recipe.method: case.state for case in node_parts.cases.list()}
+    assert states == {first.plan.recipe.method: CaseState.REPLACED, "average": CaseState.QUEUED}
+    with pytest.raises(UnknownRecordError):
+        node_parts.catalogue.match_again("1.2.3")
