@@ -19,7 +19,7 @@ def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         return 0
 
     monkeypatch.setattr(subprocess, "call", call)
-    monkeypatch.setattr(bootstrap, "make_environment", lambda *, development: None)
+    monkeypatch.setattr(bootstrap, "make_environment", lambda **_: None)
     return ran
 
 
@@ -48,7 +48,12 @@ def test_the_slow_suites_are_a_step_of_their_own(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_first_failure_ends_it(monkeypatch: pytest.MonkeyPatch, commands: list[list[str]]) -> None:
-    monkeypatch.setattr(subprocess, "call", lambda command, **_: commands.append(command) or 3)
+    succeed = subprocess.call
+
+    def fail(command: list[Any], **options: Any) -> int:
+        return succeed(command, **options) + 3
+
+    monkeypatch.setattr(subprocess, "call", fail)
     assert run(monkeypatch, "test") == 3
     assert len(commands) == 1
 
