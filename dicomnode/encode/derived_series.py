@@ -21,6 +21,8 @@ FIRST_SERIES_NUMBER = 9000
 """Viewers sort by number: the results come last."""
 
 SERIES_PER_PAIR = 10
+BLOCKS = 100
+"""Of `SERIES_PER_PAIR` numbers each: up to 9999, four digits, well within IS (PS3.5 6.2)."""
 
 PURPOSE = "NOT FOR DIAGNOSTIC USE"
 
@@ -134,10 +136,19 @@ def identify(
     inputs: EncodeInputs, name: str, offset: int, modality: str, sop_class_uid: str, what: str, kind: str = ""
 ) -> SeriesIdentity:
     """Name and number a series; `what` is the beginning of its description."""
-    number = FIRST_SERIES_NUMBER + SERIES_PER_PAIR * inputs.position + offset
+    number = FIRST_SERIES_NUMBER + SERIES_PER_PAIR * _block(inputs) + offset
     description = describe(what, inputs.verdict)
     uid = derived_uid(inputs, name, "series")
     return SeriesIdentity(kind or name, name, uid, number, modality, sop_class_uid, description)
+
+
+def _block(inputs: EncodeInputs) -> int:
+    """Which numbers the pair takes: those of one plan never meet, those of two plans of a study once in a hundred.
+
+    The plan's key says where to begin, so that no case has to know of the others; a Series Number need not be unique
+    (PS3.3 C.7.3.1).
+    """
+    return (int(inputs.plan.key, 16) + inputs.position) % BLOCKS
 
 
 def instance_uid(inputs: EncodeInputs, identity: SeriesIdentity, index: int = 0) -> str:

@@ -23,6 +23,7 @@ from fusion import Verdict
 from tests.fixtures.derived_case import build_case
 
 SC = "1.2.840.10008.5.1.4.1.1.7"
+PAIR = build_case(outputs=())
 
 
 def reread(dataset: Dataset) -> Dataset:
@@ -48,6 +49,10 @@ def written_with(character_set: str | list[str], name: str, issuer: str) -> Data
     dcmwrite(buffer, header, enforce_file_format=True)
     buffer.seek(0)
     return dcmread(buffer)
+
+
+def numbers_of(inputs: EncodeInputs) -> set[int]:
+    return {int(series.instances[0].SeriesNumber) for series in encode(inputs)}
 
 
 def blank(inputs: EncodeInputs) -> Dataset:
@@ -108,6 +113,29 @@ def test_every_series_of_a_case_has_a_number_and_uid_of_its_own() -> None:
     numbers = [int(one.instances[0].SeriesNumber) for one in series]
     assert len(set(numbers)) == len(numbers)
     assert min(numbers) >= 9000
+
+
+def test_two_cases_of_a_study_number_their_series_apart() -> None:
+    pet, mr = (
+        replace(case, plan=replace(case.plan, rule=rule))
+        for case, rule in ((build_case("PT"), "PT on CT"), (build_case("MR"), "MR on CT"))
+    )
+    assert pet.filing_header.StudyInstanceUID == mr.filing_header.StudyInstanceUID
+    assert not numbers_of(pet) & numbers_of(mr)
+    assert numbers_of(pet) == numbers_of(replace(pet, plan=replace(pet.plan)))
+
+
+@given(st.text(max_size=20), st.integers(0, 98))
+def test_numbers_stay_in_their_range_and_movings_of_a_plan_apart(rule: str, position: int) -> None:
+    inputs = replace(PAIR, plan=replace(PAIR.plan, rule=rule))
+    numbers = [
+        identify(replace(inputs, position=place), "page", offset, "OT", SC, "Page").number
+        for place in (position, position + 1)
+        for offset in range(10)
+    ]
+    assert len(set(numbers)) == len(numbers)
+    assert min(numbers) >= 9000
+    assert max(numbers) < 10000
 
 
 def test_the_same_inputs_give_the_same_bytes_and_others_other_uids() -> None:
