@@ -82,10 +82,18 @@ def draw_colour_bars(
             draw.line([(left, top + offset), (right - 1, top + offset)], fill=colour)
         draw.rectangle([left - 1, top - 1, right, top + bar_height], outline=WHITE)
         gap = max(2, text_size // 4)
-        upper = f"{legend.upper:.3g} {UNIT_NAMES.get(legend.unit, legend.unit)}".strip()
+        unit = UNIT_NAMES.get(legend.unit, legend.unit)
+        upper = f"{plain_number(legend.upper, unit)} {unit}".strip()
         outlined(draw, (right, top - gap), upper, small, WHITE, anchor="rd")
-        outlined(draw, (right, top + bar_height + gap), f"{legend.lower:.3g}", small, WHITE, anchor="ra")
+        outlined(draw, (right, top + bar_height + gap), plain_number(legend.lower, unit), small, WHITE, anchor="ra")
         right = left - 6 * text_size
+
+
+def plain_number(value: float, unit: str) -> str:
+    """Three digits and never a power of ten; what has no unit means little enough for whole numbers from 10 on."""
+    if abs(value) >= (100 if unit else 10):
+        return f"{value:.0f}"
+    return np.format_float_positional(value, precision=3, unique=False, fractional=False, trim="-")
 
 
 def font(size: float) -> Typeface:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dicomnode.encode import EncodeInputs, encode
-from dicomnode.encode.label import font, label_of
+from dicomnode.encode.label import font, label_of, plain_number
 from dicomnode.encode.page_text import bulleted, drawable
 from dicomnode.encode.patient_planes import AXIAL, CORONAL, SAGITTAL, PatientPlane, sample
 from dicomnode.encode.quality_page import page
@@ -61,6 +61,24 @@ def test_the_colour_bar_runs_through_the_colours_of_the_method() -> None:
     assert brightness[2] > 2.5
     assert brightness[-3] < 0.3
     assert (np.diff(brightness[2:-2]) <= 0.05).all()
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "words"),
+    [
+        (1080.0, "", "1080"),
+        (12.2, "", "12"),
+        (0.0, "", "0"),
+        (7.5312, "SUVbw", "7.53"),
+        (12.2, "SUVbw", "12.2"),
+        (5.0, "SUVbw", "5"),
+        (31250.4, "BQML", "31250"),
+        (-160.0, "HU", "-160"),
+        (0.0000123, "", "0.0000123"),
+    ],
+)
+def test_the_ends_of_the_colour_bar_are_plain_numbers(value: float, unit: str, words: str) -> None:
+    assert plain_number(value, unit) == words
 
 
 def test_a_grey_method_is_written_as_grey_colour() -> None:
