@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from ..errors import UnusableVolumeError
 from ..types import Affine4x4, MaskArray, Points, VoxelArray
 from ..volume import Grid, Volume
 from .body import body_mask, body_threshold
@@ -23,6 +24,9 @@ skin pressed by coils): on real pairs it draws the pose by up to 5 mm where only
 
 MIN_INTERIOR_SHARE = 0.2
 """A thinner body than this is all skin; then the whole region is used."""
+
+MIN_BODY_VOXELS = 64
+"""Of the body's grid, 4 ml: less than this are specks of noise or metal in air, and nothing to register."""
 
 COUCH_GAP_MM = 4.0
 """One voxel of the body mask: partial volume at the skin stays."""
@@ -80,8 +84,11 @@ class Prepared:
         return self.body_grid.points(np.clip(jittered, 0, np.array(self.body_grid.shape) - 1))
 
 
-def prepare(volume: Volume, spacings_mm: Sequence[float]) -> Prepared:
-    """Make `volume` ready at the resolutions `spacings_mm`; voxels stay on its device, its own are not changed."""
+def prepare(volume: Volume, spacings_mm: Sequence[float], role: str = "given") -> Prepared:
+    """Make `volume` ready at the resolutions `spacings_mm`; voxels stay on its device, its own are not changed.
+
+    Raises `UnusableVolumeError` that names the `role` (fixed, moving) of a volume without a body.
+    """
     valid = torch.isfinite(volume.voxels)
     if volume.valid is not None:
         valid &= volume.valid
@@ -92,6 +99,8 @@ def prepare(volume: Volume, spacings_mm: Sequence[float]) -> Prepared:
     hounsfield = is_hounsfield(volume)
     threshold = body_threshold(some_of(coarse, coarse_valid), hounsfield)
     body = body_mask(coarse, body_grid, threshold)
+    if int(body.sum()) < MIN_BODY_VOXELS:
+        raise UnusableVolumeError(f"the {role} image cannot be registered: it holds nothing that looks like a body")
     if hounsfield:
         clipped = _without_couch(clipped, body, body_grid, low)
         coarse, _, _ = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)

@@ -53,7 +53,7 @@ class RigidRegistrar:
         require_usable(fixed, "fixed")
         require_usable(moving, "moving")
         moving = moving.to(fixed.device)
-        sampled, other = prepare(fixed, SPACINGS_MM), prepare(moving, SPACINGS_MM)
+        sampled, other = prepare(fixed, SPACINGS_MM, "fixed"), prepare(moving, SPACINGS_MM, "moving")
         exchanged = other.body_volume_ml < EXCHANGE_BELOW * sampled.body_volume_ml
         if exchanged:
             sampled, other = other, sampled

@@ -64,6 +64,21 @@ def test_a_registrar_refuses_a_constant_image_and_says_which(name: str, role: st
         register(fixed, moving, name)
 
 
+@pytest.mark.parametrize("name", REGISTRARS)
+@pytest.mark.parametrize("role", ["fixed", "moving"])
+@pytest.mark.parametrize("specks", [0, 20])
+@pytest.mark.parametrize("air_hu", [-900.0, -1100.0])
+def test_a_registrar_refuses_a_ct_of_air_and_says_which(
+    name: str, role: str, specks: int, air_hu: float, pair: tuple[Volume, Volume]
+) -> None:
+    noise = torch.normal(air_hu, 30.0, SMALL.shape, generator=torch.Generator().manual_seed(3))
+    noise.view(-1)[: specks * 997 : 997] = 500.0
+    air = Volume(noise, SMALL, pair[0].unit, "CT")
+    fixed, moving = (air, pair[1]) if role == "fixed" else (pair[1], air)
+    with pytest.raises(UnusableVolumeError, match=f"{role} image.*nothing that looks like a body"):
+        register(fixed, moving, name)
+
+
 def test_unknown_names_and_parameters_are_named(pair: tuple[Volume, Volume]) -> None:
     with pytest.raises(UnknownNameError, match="auto, identity, rigid"):
         register(*pair, registrar="rigit")
