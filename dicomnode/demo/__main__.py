@@ -14,7 +14,12 @@ def main() -> int:
     """Run the demonstration; 0 only if everything arrived and is right."""
     parser = argparse.ArgumentParser(prog="bootstrap.py demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder of real DICOM files instead of the generated patients")
-    parser.add_argument("--out", type=Path, default=Path("demo-output"), help="where everything is kept")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=Path("demo-output"),
+        help="where everything is kept: a new or empty folder, or an earlier run's",
+    )
     options = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     if options.data is not None and not options.data.is_dir():

@@ -1,6 +1,5 @@
 """The demonstration: start a PACS and a node, send as a workstation, wait, fetch back, measure, show."""
 
-import shutil
 import socket
 import subprocess
 import sys
@@ -25,6 +24,7 @@ from ..errors import NodeError, PeerError
 from ..network.echo import echo
 from ..settings import PeerSettings, Settings, load_settings
 from . import pacs as archive
+from .folder import prepare
 from .measure import Check, check_case, true_errors_mm
 from .patients import GeneratedPatient, ct_mr_patient, pet_ct_patient
 from .previews import write_previews
@@ -105,8 +105,7 @@ class Demonstration:
     def run(self) -> bool:
         """Whether everything arrived and is right."""
         started = time.perf_counter()
-        shutil.rmtree(self._places.folder, ignore_errors=True)
-        self._places.folder.mkdir(parents=True)
+        prepare(self._places.folder, self._data)
         patients = self._generate() if self._data is None else ()
         with ExitStack() as stack:
             pacs, settings = self._start(stack)
