@@ -19,6 +19,7 @@ from storage.catalogue import Catalogue
 from storage.migrate import upgrade
 from storage.models import InstanceRow, PatientRow, SeriesRow, StudyRow
 from storage.records import SeriesState
+from storage.series_facts import header_order
 from storage.session import Database
 from tests.fixtures.series_records import MONDAY, RECEIVED, MadeSeries, ct, mr, pet
 
@@ -89,8 +90,11 @@ def series_row(made: MadeSeries, n: int, k: int) -> dict[str, Any]:
         "own_output": False,
         "attributes": dict(header.attributes),
         "source_ae_title": "SCANNER",
+        "header_order": header_order(made.instances[0]),
         "state": SeriesState.COMPLETE,
         "instance_count": SLICES,
+        "localiser_count": 0,
+        "contradictions": [],
         "first_received_at": RECEIVED,
         "last_received_at": RECEIVED,
         "due_at": None,
@@ -114,6 +118,7 @@ def instance_rows(made: MadeSeries, n: int, k: int) -> list[dict[str, Any]]:
             "instance_number": one.instance_number,
             "number_of_frames": 1,
             "position": one.position,
+            "is_localiser": one.is_localiser,
         }
         for one in made.instances
     ]
