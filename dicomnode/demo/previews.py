@@ -5,10 +5,12 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 from pydicom.dataset import Dataset
 
 TILE = 340
+LABEL_EDGE = 5
+"""The soft edges of the label's letters let the slice through: two pixels to each side go too."""
 
 
 def fused_sheet(instances: Sequence[Dataset]) -> Image.Image:
@@ -19,6 +21,7 @@ def fused_sheet(instances: Sequence[Dataset]) -> Image.Image:
     row_mm, column_mm = (float(value) for value in ordered[0].PixelSpacing)
     slices = [int(len(ordered) * share) for share in (0.3, 0.45, 0.6, 0.75)]
     tiles = [_tile(volume[index], row_mm, column_mm) for index in slices]
+    volume = _without_label(volume)
     tiles.append(_tile(volume[::-1, volume.shape[1] // 2], between, column_mm))
     tiles.append(_tile(volume[::-1, :, volume.shape[2] // 2], between, row_mm))
     sheet = Image.new("RGB", (3 * TILE, 2 * TILE))
@@ -39,6 +42,13 @@ def write_previews(folder: Path, name: str, fetched: Mapping[str, Sequence[Datas
             written.append(folder / f"{name}-quality.png")
             Image.fromarray(instance.pixel_array).save(written[-1])
     return written
+
+
+def _without_label(volume: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Black where every slice shows the same: in a reformat the burned-in label would become a plank."""
+    same = (volume == volume[0]).all(axis=0).all(axis=-1) & volume[0].any(axis=-1)
+    edged = Image.fromarray(same).convert("L").filter(ImageFilter.MaxFilter(LABEL_EDGE))
+    return np.where(np.asarray(edged, dtype=bool)[..., None], np.uint8(0), volume)
 
 
 def _height(instance: Dataset) -> float:
