@@ -11,7 +11,7 @@ from .run import Demonstration
 
 
 def main() -> int:
-    """Run the demonstration; 0 only if everything arrived and is right."""
+    """Run the demonstration; 0 only if everything arrived and, where the truth is known, is right."""
     parser = argparse.ArgumentParser(prog="bootstrap.py demo", description=__doc__)
     parser.add_argument("--data", type=Path, help="a folder of real DICOM files instead of the generated patients")
     parser.add_argument(

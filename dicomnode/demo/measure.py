@@ -1,4 +1,4 @@
-"""Is what came back right: the true error of the generated patients, and what the PACS must hold."""
+"""How a case came out: the true error of the generated patients, and what the PACS must hold."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,9 +26,10 @@ class TrueError:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """Whether a case is right, and a sentence for each thing that is not, or that a person should know."""
+    """How a case came out, in a word or two, with a sentence for each thing amiss or that a person should know."""
 
     good: bool
+    outcome: str
     sentences: tuple[str, ...]
 
 
@@ -48,11 +49,14 @@ def true_errors_mm(case: CaseRecord, patients: Sequence[GeneratedPatient]) -> Tr
 def check_case(
     case: CaseRecord, fetched: Mapping[str, Sequence[Dataset]], truth: TrueError | None, *, generated: bool
 ) -> Check:
-    """The generated patients must be accepted and accurate; a real case that is rejected for a reason is right too."""
+    """The generated patients must be accepted and accurate.
+
+    Of real ones nobody knows the truth, so that no outcome calls them right: they arrive, or are rejected for a reason.
+    """
     if case.result is None:
-        return Check(False, (f"no result: {case.state.value} {case.error}",))
+        return Check(False, "no result", (f"no result: {case.state.value} {case.error}",))
     if not generated and case.state is CaseState.REJECTED:
-        return Check(True, (f"rejected: {case.result.reports[0]['reasons'][0]}",))
+        return Check(True, "rejected", (f"rejected: {case.result.reports[0]['reasons'][0]}",))
     wrong = []
     if generated and case.result.verdict != "accept":
         wrong.append(f"the verdict is {case.result.verdict}: {'; '.join(case.result.reports[0]['reasons'])}")
@@ -61,7 +65,10 @@ def check_case(
     if case.state is not CaseState.DELIVERED:
         wrong.append(f"the case is {case.state.value}")
     wrong += _missing(case, fetched)
-    return Check(not wrong, tuple(wrong))
+    if generated:
+        return Check(not wrong, "wrong" if wrong else "right", tuple(wrong))
+    arrived = "arrived" if case.result.verdict == "accept" else "arrived, approved unseen"
+    return Check(not wrong, "did not arrive" if wrong else arrived, tuple(wrong))
 
 
 def _missing(case: CaseRecord, fetched: Mapping[str, Sequence[Dataset]]) -> list[str]:

@@ -103,7 +103,7 @@ class Demonstration:
         self._console = console
 
     def run(self) -> bool:
-        """Whether everything arrived and is right."""
+        """Whether everything arrived and, where the truth is known, is right."""
         started = time.perf_counter()
         prepare(self._places.folder, self._data)
         patients = self._generate() if self._data is None else ()
@@ -117,7 +117,8 @@ class Demonstration:
             fetched = self._fetch(pacs, cases)
             good = self._show(cases, patients, fetched, database)
         seconds = time.perf_counter() - started
-        verdict = "[green]everything arrived and is right[/]" if good else "[red]something is missing or wrong[/]"
+        arrived = "everything arrived and is right" if self._data is None else "everything arrived"
+        verdict = f"[green]{arrived}[/]" if good else "[red]something is missing or wrong[/]"
         self._console.print(
             f"\n{verdict}; {seconds:.0f} s; everything is kept in {self._places.folder}", highlight=False
         )
@@ -228,7 +229,14 @@ class Demonstration:
         database: Database,
     ) -> bool:
         table = Table(
-            "case", "fixed ← moving", "verdict", "expected mm", "bound mm", "true mean (max) mm", "at the PACS", "right"
+            "case",
+            "fixed ← moving",
+            "verdict",
+            "expected mm",
+            "bound mm",
+            "true mean (max) mm",
+            "at the PACS",
+            "outcome",
         )
         checks: list[Check] = []
         for case in cases:
@@ -245,7 +253,7 @@ class Demonstration:
                 _number(report.get("error_bound_mm")),
                 f"{truth.mean_mm:.2f} ({truth.max_mm:.2f})" if truth else "unknown",
                 ", ".join(f"{kind} {len(found)}" for kind, found in fetched[case.case_id].items()) or "-",
-                "[green]yes[/]" if check.good else "[red]no[/]",
+                f"[{'green' if check.good else 'red'}]{check.outcome}[/]",
             )
             name = case.plan.rule.lower().replace(" ", "-")
             pictures = write_previews(self._places.previews, name, fetched[case.case_id])
