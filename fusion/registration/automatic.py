@@ -20,6 +20,9 @@ WEAK_RIVAL_RATIO = 0.85
 WIDER = 4
 """So many times the starts climb in the wide search."""
 
+LEAST_OVERLAP_RATIO = 0.5
+"""What the gate asks for by default: less than half of the body proves nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class AutomaticRegistrar:
@@ -66,9 +69,14 @@ def is_weak(found: Registration) -> bool:
 def better_of(first: Registration, wide: Registration, fixed: Volume) -> Registration:
     """The one under which the images are more alike; the other is its runner-up where it lies elsewhere.
 
+    Mutual information rises where little overlaps: a placement that shows less than half of the body gives way to one
+    that shows more.
+
     The better estimate of its own error is no reason to choose a result: of two guesses, one always looks better.
     """
-    best, other = (wide, first) if wide.similarity >= first.similarity else (first, wide)
+    other, best = sorted(
+        (first, wide), key=lambda found: (found.measures["overlap_ratio"] >= LEAST_OVERLAP_RATIO, found.similarity)
+    )
     apart_mm = mean_displacement_mm(best.transform, other.transform, prepare(fixed, ()).body_points)
     measures = dict(best.measures)
     likeness = (other.similarity - 1) / max(best.similarity - 1, 1e-9)

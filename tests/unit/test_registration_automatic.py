@@ -15,7 +15,7 @@ FIXED = head(CT_HU, modality="CT", grid=make_grid((20, 30, 26), (10.0, 8.0, 8.0)
 
 def found(similarity: float, shift_mm: float = 0.0, **measures: float) -> Registration:
     transform = AffineTransform.rigid((0, 0, 0), (shift_mm, 0, 0))
-    of_a_search = {"runner_up_ratio": 0.3, "runner_up_distance_mm": 90.0, "far_rival_ratio": 0.3}
+    of_a_search = {"runner_up_ratio": 0.3, "runner_up_distance_mm": 90.0, "far_rival_ratio": 0.3, "overlap_ratio": 0.9}
     return Registration(
         transform, "rigid", {}, "likeness", similarity, 1.0, 2.0, 9, True, 1.5, "cpu", {**of_a_search, **measures}
     )
@@ -45,6 +45,12 @@ def test_the_more_alike_is_kept_and_the_other_is_its_runner_up(first: float, wid
         3.0,
         ("the first search was weak; a wider one from other samples ended 40.0 mm from it",),
     )
+
+
+def test_a_placement_with_little_overlap_gives_way_however_alike() -> None:
+    kept = better_of(found(1.10), found(1.14, 110.0, overlap_ratio=0.44), FIXED)
+    assert kept.transform.matrix[0, 3] == 0.0
+    assert kept.measures["runner_up_ratio"] > 1, "it is ambiguous all the same"
 
 
 def test_two_searches_that_agree_have_no_runner_up_in_each_other() -> None:
