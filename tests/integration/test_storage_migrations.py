@@ -75,6 +75,15 @@ def test_nodes_that_start_at_once_migrate_once(any_database_url: str) -> None:
         database.dispose()
 
 
+def test_a_file_is_never_found_locked_while_others_open_it(tmp_path: Path) -> None:
+    for k in range(20):  # one opening in ten met another's change to write-ahead logging
+        databases = [Database(f"sqlite:///{tmp_path / f'{k}.sqlite'}") for _ in range(4)]
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(upgrade, databases))
+        for database in databases:
+            database.dispose()
+
+
 def test_a_database_without_tables_says_what_to_do(empty_database: Database) -> None:
     with pytest.raises(UnavailableError, match="migrate"):
         Catalogue(empty_database).next_due_at()
