@@ -21,6 +21,9 @@ MAX_RUNNER_UP_RATIO = 0.8
 """A second placement that is nearly as good: which of the two is right, the images do not say. Heads measured 0.2 to
 0.5, pieces of a thigh 0.7 to 0.99."""
 
+CREDIBLE_VOLUME_RATIO = (0.5, 2.0)
+"""What a stretch may make of the volume of a body: beyond lies no wrong scale, but a match that ran away."""
+
 CLEAR_MOTION = 2.0
 """Motion is called so when it is this many times as large as what the images leave open; else it is a doubt."""
 
@@ -115,7 +118,7 @@ def assess(fixed: Volume, moving: Volume, registration: Registration, limits: Li
         if reason is not None:
             return rejected(f"the {role} image cannot be used: {reason}")
     if not _credible(registration):
-        return rejected("the registration diverged: its result is not a finite, rigid placement of the patient")
+        return rejected("the registration diverged: its result is not a finite placement that keeps the patient's shape")
     measures = dict(registration.measures)
     evidence = Evidence(fixed, moving, registration, measures, limits)
     findings = [f for f in (rule(evidence) for rule in RULES) if f is not None]
@@ -145,9 +148,15 @@ def _credible(registration: Registration) -> bool:
         registration.error_bound_mm,
         *registration.measures.values(),
     )
-    if not all(math.isfinite(n) for n in numbers) or not registration.transform.is_rigid:
+    if not all(math.isfinite(n) for n in numbers) or not _keeps_the_body(registration):
         return False
     return registration.measures.get("header_shift_mm", 0.0) <= MAX_CREDIBLE_SHIFT_MM
+
+
+def _keeps_the_body(registration: Registration) -> bool:
+    """Rigid; or neither mirrored nor squashed, where the registrar says that it stretches, and by how much."""
+    low, high = CREDIBLE_VOLUME_RATIO
+    return registration.transform.is_rigid or low <= registration.measures.get("volume_ratio", 0.0) <= high
 
 
 def _overlap(e: Evidence) -> Finding | None:
