@@ -27,3 +27,6 @@ MaskArray: TypeAlias = torch.Tensor
 
 ColourArray: TypeAlias = torch.Tensor
 """(slice, row, column, 3) uint8, sRGB."""
+
+VectorField: TypeAlias = torch.Tensor
+"""(3, slice, row, column) float32: x, y, z of a displacement in LPS mm."""

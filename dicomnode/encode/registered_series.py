@@ -82,6 +82,7 @@ def is_already_there(inputs: EncodeInputs) -> bool:
         fixed.frame_of_reference_uid is not None
         and fixed.frame_of_reference_uid == moving.frame_of_reference_uid
         and fixed.same_geometry(moving)
+        and inputs.moving.registration.transform.is_rigid
         and bool(np.allclose(inputs.moving.registration.transform.matrix, np.eye(4), rtol=0, atol=1e-9))
     )
 

@@ -63,7 +63,7 @@ def _fixed_item(inputs: EncodeInputs) -> Dataset:
 
 def _moving_item(inputs: EncodeInputs) -> Dataset:
     """The moving images; not by a Frame of Reference that is the fixed one where the matrix says otherwise."""
-    matrix, kind = registration_matrix(inputs.moving.registration.transform)
+    matrix, kind = registration_matrix(inputs.moving.registration.transform.affine)
     theirs = inputs.moving.volume.grid.frame_of_reference_uid
     shared = theirs == frame_of_reference_uid(inputs)
     unmoved = bool(np.allclose(matrix, np.eye(4), rtol=0, atol=1e-9))

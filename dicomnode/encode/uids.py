@@ -24,6 +24,6 @@ def derived_uid(inputs: EncodeInputs, *names: str | int) -> str:
 
 def _result_digest(inputs: EncodeInputs) -> str:
     """SHA-256 over the transform, and the report that is drawn beside the pixels."""
-    result = hashlib.sha256(inputs.moving.registration.transform.matrix.tobytes())
+    result = hashlib.sha256(inputs.moving.registration.transform.digest_bytes())
     result.update(repr(inputs.moving.report).encode())
     return result.hexdigest()

@@ -17,7 +17,7 @@ from ..types import Affine4x4, MaskArray, VoxelArray
 from ..volume import Grid, Unit, Volume
 from .monotone import refined
 from .smoothing import gaussian
-from .transform import AffineTransform, Transform
+from .transform import AffineTransform, PointMap
 
 IndexTriple = tuple[torch.Tensor, torch.Tensor, torch.Tensor]
 """Fractional moving indices (slice, row, column) of fixed voxels, float64, broadcastable to the fixed shape."""
@@ -48,7 +48,7 @@ NOTHING_HU = -1024.0
 
 def resample(
     moving: Volume,
-    transform: Transform,
+    transform: PointMap,
     onto: Grid,
     *,
     interpolation: str | None = None,
@@ -102,7 +102,7 @@ def usual_interpolation(moving: Volume) -> str:
     return "monotone" if moving.modality in ("PT", "NM") else "linear"
 
 
-def antialias_sigmas(moving: Grid, transform: Transform, onto: Grid) -> tuple[float, float, float]:
+def antialias_sigmas(moving: Grid, transform: PointMap, onto: Grid) -> tuple[float, float, float]:
     """Standard deviation, in moving voxels along each moving axis, of the low-pass before sampling on `onto`.
 
     Scale factor point spread function matching (Cardoso et al., MICCAI 2015, `cardoso2015`): each voxel is taken as a
@@ -133,7 +133,7 @@ def _index_matrix(moving: Grid, transform: AffineTransform, onto: Grid) -> Affin
     return matrix
 
 
-def _index_jacobian(moving: Grid, transform: Transform, onto: Grid) -> Affine4x4:
+def _index_jacobian(moving: Grid, transform: PointMap, onto: Grid) -> Affine4x4:
     """(3, 3): moving voxels per fixed voxel; for a transform that is not affine at the centre of `onto`."""
     centre = (np.array(onto.shape, dtype=np.float64) - 1) / 2
     ends = np.concatenate([centre + 0.5 * np.eye(3), centre - 0.5 * np.eye(3)])
@@ -145,7 +145,7 @@ def _index_jacobian(moving: Grid, transform: Transform, onto: Grid) -> Affine4x4
 
 
 def _moving_indices(
-    moving: Grid, transform: Transform, onto: Grid, device: torch.device
+    moving: Grid, transform: PointMap, onto: Grid, device: torch.device
 ) -> Iterator[tuple[slice, IndexTriple]]:
     """Fixed slices in chunks, each with the moving indices of its voxels."""
     slices, rows, columns = onto.shape

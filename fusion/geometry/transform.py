@@ -13,11 +13,43 @@ RIGID_TOLERANCE = 1e-6
 """How far R·Rᵀ may be from the identity for a matrix to count as rigid; float64 products stay well below."""
 
 
-class Transform(Protocol):
+class PointMap(Protocol):
     """Maps points of the fixed image (…, 3) to points of the moving image (…, 3), LPS mm, float64."""
 
     def __call__(self, points: Points) -> Points:
         """Where each fixed point lies in the moving image."""
+        ...
+
+
+class Transform(PointMap, Protocol):
+    """What a registration finds: affine, or affine with displacements."""
+
+    @property
+    def affine(self) -> "AffineTransform":
+        """The affine part: the whole of an affine transform."""
+        ...
+
+    @property
+    def matrix(self) -> Affine4x4:
+        """(4, 4) of the affine part: what is said of a transform in short, not what images are resampled with."""
+        ...
+
+    @property
+    def is_rigid(self) -> bool:
+        """Whether lengths and handedness are kept everywhere."""
+        ...
+
+    @property
+    def rotation_angle_deg(self) -> float:
+        """How far the rotation of the affine part turns (0 to 180)."""
+        ...
+
+    def inverse(self) -> "Transform":
+        """From moving to fixed points."""
+        ...
+
+    def digest_bytes(self) -> bytes:
+        """What tells this transform from every other one."""
         ...
 
 
@@ -69,6 +101,15 @@ class AffineTransform:
         """From moving to fixed points."""
         matrix: Affine4x4 = np.linalg.inv(self.matrix).astype(np.float64)
         return AffineTransform(matrix)
+
+    @property
+    def affine(self) -> "AffineTransform":
+        """Itself."""
+        return self
+
+    def digest_bytes(self) -> bytes:
+        """The matrix, 16 float64 in C order."""
+        return self.matrix.tobytes()
 
     @property
     def is_rigid(self) -> bool:

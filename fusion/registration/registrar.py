@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import Field, dataclass, field
 from typing import Any, ClassVar, Protocol
 
-from ..geometry.transform import AffineTransform
+from ..geometry.transform import AffineTransform, Transform
 from ..volume import Volume
 
 
@@ -19,7 +19,7 @@ class Registration:
     registration error over the body, `error_bound_mm` of its 95th percentile (upper bound). `notes` are for people.
     """
 
-    transform: AffineTransform
+    transform: Transform
     registrar: str
     parameters: Mapping[str, Any]
     similarity_name: str
