@@ -4,12 +4,13 @@ A pose is y = R (x - c) + t with c the centre of the fixed body, x in the fixed 
 float64); R may be any linear map where a stretch is looked for.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from ..geometry.transform import AffineTransform
+from ..similarity import fused_nmi
 from ..similarity.mutual_information import Windowed, by_moving_value, joint_histogram, normalised_mutual_information
 from ..types import Points
 from .preparation import Level
@@ -81,6 +82,7 @@ class Objective:
 
     `points` (3, n) or (poses, 3, n) float32 are fixed points less the centre; `fixed` their windowed values, (1 or
     poses, n). Poses that keep fewer than `min_inside` of the samples inside the moving image count as independent.
+    `fused` takes the compiled pass over the samples, for voxels on the CPU; else plain tensors are worked on.
     """
 
     points: torch.Tensor
@@ -88,6 +90,7 @@ class Objective:
     moving: Level
     bins: int
     min_inside: float
+    fused: bool = False
 
     @classmethod
     def at(
@@ -101,7 +104,7 @@ class Objective:
         min_inside: float,
     ) -> "Objective":
         """Sample `fixed` at `points` (n, 3) or (poses, n, 3), LPS mm."""
-        device = moving.sampler.coefficients.device
+        device = moving.sampler.device
         matrix = fixed.indices_from_points
         indices = points @ matrix[:3, :3].T + matrix[:3, 3]
         flat = torch.from_numpy(indices.reshape(-1, 3).T.astype(np.float32)).to(device)
@@ -114,6 +117,7 @@ class Objective:
             moving,
             bins,
             min_inside,
+            fused=fused_nmi.AVAILABLE and device.type == "cpu",
         )
 
     def only(self, which: torch.Tensor) -> "Objective":
@@ -122,7 +126,7 @@ class Objective:
             return self
         device_which = which.to(self.points.device)
         fixed = Windowed(self.fixed.lower[device_which], self.fixed.upper_share[device_which])
-        return Objective(self.points[device_which], fixed, self.moving, self.bins, self.min_inside)
+        return replace(self, points=self.points[device_which], fixed=fixed)
 
     def _chunks(self, poses: Poses) -> list[slice]:
         size = max(1, SAMPLES_AT_ONCE // self.points.shape[-1])
@@ -133,11 +137,32 @@ class Objective:
             return self.points, self.fixed
         return self.points[part], Windowed(self.fixed.lower[part], self.fixed.upper_share[part])
 
+    def _to_index(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
+        """(poses, 3, 3) and (poses, 3) float32: from `points` to array indices in the moving level."""
+        to_index = torch.from_numpy(self.moving.indices_from_points)
+        linear = (to_index[:3, :3] @ poses.rotation).to(self.points)
+        return linear, (poses.translation_mm @ to_index[:3, :3].T + to_index[:3, 3]).to(self.points)
+
+    def _fused(self, poses: Poses, sloped: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """NMI (poses,), shares inside (poses,) and, where `sloped`, the derivative (poses, 3, 4) by `_to_index`."""
+        points = self.points if self.points.ndim == 3 else self.points[None]
+        linear, shift = self._to_index(poses)
+        voxels = self.moving.sampler.voxels
+        ratios, shares, spreads = fused_nmi.fused_nmi(
+            points.contiguous().numpy(),
+            (self.fixed.lower + self.fixed.upper_share).contiguous().numpy(),
+            voxels.reshape(-1).numpy(),
+            self.moving.sampler.shape,
+            torch.cat([linear, shift[:, :, None]], dim=2).numpy(),
+            self.bins,
+            sloped,
+        )
+        ratio = np.where(shares >= self.min_inside, ratios, INDEPENDENT)
+        return torch.from_numpy(ratio), torch.from_numpy(shares), torch.from_numpy(spreads)
+
     def _indices(self, poses: Poses, points: torch.Tensor) -> torch.Tensor:
         """(3, poses, n) array indices in the moving level."""
-        to_index = torch.from_numpy(self.moving.indices_from_points)
-        linear = (to_index[:3, :3] @ poses.rotation).to(points)
-        shift = (poses.translation_mm @ to_index[:3, :3].T + to_index[:3, 3]).to(points)
+        linear, shift = self._to_index(poses)
         if points.ndim == 2:
             indices = (linear.transpose(0, 1).reshape(-1, 3) @ points).reshape(3, len(poses), -1)
         else:
@@ -146,6 +171,8 @@ class Objective:
 
     def value(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
         """NMI (poses,) and the share of samples inside (poses,), float64 on the CPU."""
+        if self.fused:
+            return self._fused(poses, sloped=False)[:2]
         similarities, shares = [], []
         for part in self._chunks(poses):
             points, fixed = self._part(part)
@@ -166,13 +193,19 @@ class Objective:
         The first derivative (poses, 3, 3) is by the entries of a linear map near the identity that follows the
         rotation, the second (poses, 3) by the translation in mm.
         """
-        parts = [self._gradient_of(poses, part) for part in self._chunks(poses)]
-        similarity, moment, force = (torch.cat(part) for part in zip(*parts, strict=True))
-        return similarity, moment, force
+        if self.fused:
+            similarity, share, spread = self._fused(poses, sloped=True)
+            enough = share >= self.min_inside
+        else:
+            parts = [self._gradient_of(poses, part) for part in self._chunks(poses)]
+            similarity, enough, spread = (torch.cat(part) for part in zip(*parts, strict=True))
+        to_index = torch.from_numpy(self.moving.indices_from_points[:3, :3].copy())
+        moment = to_index.T @ spread[:, :, :3] @ poses.rotation.transpose(1, 2)
+        force = spread[:, :, 3] @ to_index
+        return similarity, moment * enough[:, None, None], force * enough[:, None]
 
     def _gradient_of(self, poses: Poses, part: slice) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         points, fixed = self._part(part)
-        rotation = poses.rotation[part]
         indices = self._indices(poses[part], points)
         shape = indices.shape[1:]
         values, gradient, inside = self.moving.sampler.value_and_gradient(indices.reshape(3, -1))
@@ -181,10 +214,6 @@ class Objective:
         ratio, slope = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
         pull = by_moving_value(slope, fixed, moving, inside, self.bins) * (self.bins - 1)
         weighted = (gradient.reshape(3, *shape) * pull).transpose(0, 1)
-        spread = torch.matmul(weighted, points.transpose(-1, -2)).to(torch.float64).cpu()
-        to_index = torch.from_numpy(self.moving.indices_from_points[:3, :3].copy())
-        moment = to_index.T @ spread @ rotation.transpose(1, 2)
-        force = weighted.sum(dim=2).to(torch.float64).cpu() @ to_index
+        spread = torch.cat([torch.matmul(weighted, points.transpose(-1, -2)), weighted.sum(dim=2, keepdim=True)], dim=2)
         enough = (inside.to(torch.float64).mean(dim=1) >= self.min_inside).cpu()
-        similarity = torch.where(enough, ratio.cpu(), INDEPENDENT)
-        return similarity, moment * enough[:, None, None], force * enough[:, None]
+        return torch.where(enough, ratio.cpu(), INDEPENDENT), enough, spread.to(torch.float64).cpu()
