@@ -5,6 +5,7 @@ from types import MappingProxyType
 
 from ..choice import choose
 from ..volume import Volume
+from .affine import AffineRegistrar
 from .automatic import AutomaticRegistrar
 from .identity import IdentityRegistrar
 from .registrar import Registrar, Registration, unregistered
@@ -14,6 +15,7 @@ REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
     {
         "auto": AutomaticRegistrar,
         "rigid": RigidRegistrar,
+        "affine": AffineRegistrar,
         "identity": IdentityRegistrar,
     }
 )
@@ -30,6 +32,7 @@ def register(fixed: Volume, moving: Volume, registrar: str = "auto", **parameter
 
 __all__ = [
     "REGISTRARS",
+    "AffineRegistrar",
     "AutomaticRegistrar",
     "IdentityRegistrar",
     "Registrar",
