@@ -1,8 +1,8 @@
-"""Attention-guided fusion whose modality weights follow from the losses.
+"""Attention within and between modalities, and losses that count by how well each modality does.
 
-After Li et al. as review 002 describes them (its reference 49, `li2021attention`): channel attention on each source's
-features, and the weight of each modality learned from how hard it is to keep (here as the homoscedastic uncertainty of
-Kendall, Gal and Cipolla, CVPR 2018, `kendall2018`, eq. 7).
+Li, Xie, Wang, Zhang and Zhou (`li2021attention`): attention-guided discriminative and adaptive fusion, made for
+grading tumours. Here its two blocks that fuse are kept, intra- and inter-attention and the adaptive weighting; its
+classification loss has no counterpart without classes.
 """
 
 import torch
@@ -12,10 +12,10 @@ from .layers import convolution
 
 
 class AdaptiveAttention(nn.Module):
-    """One encoder for each modality, channel attention, fusion, a decoder.
+    """One encoder for each modality, both attentions, a decoder.
 
-    Defining block: `log_variances`, trained with the weights: the loss of source k counts exp(-s_k), and s_k is the
-    price of counting it less.
+    Defining blocks: `intra` (each modality weights its own channels) and `inter` (each is weighted by what the other
+    one shows), and `modality_weights` on the losses.
     """
 
     def __init__(self, channels: int = 16) -> None:
@@ -26,23 +26,32 @@ class AdaptiveAttention(nn.Module):
             )
             for _ in range(2)
         )
-        self.attention = nn.Sequential(
-            nn.Linear(2 * channels, channels), nn.ReLU(), nn.Linear(channels, 2 * channels), nn.Sigmoid()
-        )
+        self.intra = nn.ModuleList(_weighting(channels) for _ in range(2))
+        self.inter = nn.ModuleList(_weighting(channels) for _ in range(2))
         self.decoder = nn.Sequential(
             convolution(2 * channels, channels, activation=nn.ReLU()),
             convolution(channels, channels, activation=nn.ReLU()),
             convolution(channels, 1, activation=nn.Sigmoid()),
         )
-        self.log_variances = nn.Parameter(torch.zeros(2))
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """(n, 1, h, w) twice to (n, 1, h, w) in 0…1."""
-        features = torch.cat([self.encoders[0](first), self.encoders[1](second)], dim=1)
-        weights = self.attention(features.mean(dim=(2, 3)))[:, :, None, None]
-        fused: torch.Tensor = self.decoder(features * weights)
+        features = [encoder(image) for encoder, image in zip(self.encoders, (first, second), strict=True)]
+        summaries = [each.mean(dim=(2, 3)) for each in features]
+        weighted = [
+            features[k] * (self.intra[k](summaries[k]) + self.inter[k](summaries[1 - k]))[:, :, None, None]
+            for k in range(2)
+        ]
+        fused: torch.Tensor = self.decoder(torch.cat(weighted, dim=1))
         return fused
 
-    def weighted(self, losses: torch.Tensor) -> torch.Tensor:
-        """The two sources' losses (2,) as one."""
-        return (torch.exp(-self.log_variances) * losses + self.log_variances).sum()
+
+def modality_weights(losses: torch.Tensor) -> torch.Tensor:
+    """Weights (2,), adding to 2, of the two modalities' losses (2,): the lower a loss, the more it counts."""
+    inverse = 1 / losses.detach().clamp_min(1e-6)
+    return 2 * inverse / inverse.sum()
+
+
+def _weighting(channels: int) -> nn.Sequential:
+    hidden = max(channels // 4, 2)
+    return nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels), nn.Sigmoid())

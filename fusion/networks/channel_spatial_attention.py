@@ -1,7 +1,7 @@
-"""An auto-encoder with attention that keeps what carries information: for PET and MR.
+"""MMI-Fuse: an auto-encoder whose features are joined by how much information each source keeps, and by attention.
 
-After the information-preserving weighted channel-spatial attention (ICS) that Zhang et al. describe for PET-MR fusion;
-only the review's words were at hand (`zhang2021ics`), so the exact widths are ours.
+Shi, Zhang, Ye, Qin, Zhou and Lei, IEEE Access 10, 2022 (`shi2022`): the information preservation weighted
+channel-spatial attention (ICS) for PET and MR. Written after the abstract and the review's words; widths are ours.
 """
 
 import torch
@@ -10,42 +10,19 @@ from torch import nn
 from .layers import convolution
 
 
-class IcsAttention(nn.Module):
-    """Weights channels, then places, by how much information they hold.
-
-    A channel's information is its standard deviation and mean over the image, a place's its mean, maximum and spread
-    over the channels; both weights are added to 1, so that nothing is ever switched off (information-preserving).
-    """
-
-    def __init__(self, channels: int, reduction: int = 4) -> None:
-        super().__init__()
-        hidden = max(channels // reduction, 2)
-        self.channel = nn.Sequential(nn.Linear(2 * channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
-        self.spatial = convolution(3, 1, 7)
-
-    def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """(n, c, h, w) to the same, weighted."""
-        means, spreads = features.mean(dim=(2, 3)), features.std(dim=(2, 3), unbiased=False)
-        by_channel = torch.sigmoid(self.channel(torch.cat([means, spreads], dim=1)))[:, :, None, None]
-        features = features * (1 + by_channel)
-        places = [features.mean(dim=1), features.amax(dim=1), features.std(dim=1, unbiased=False)]
-        weighted: torch.Tensor = features * (1 + torch.sigmoid(self.spatial(torch.stack(places, dim=1))))
-        return weighted
-
-
 class IcsAutoencoder(nn.Module):
-    """An encoder with attention after each layer, a decoder; features of two images are joined by their attention.
+    """An encoder and a decoder, trained to give back single images.
 
-    Defining block: `IcsAttention` in the encoder.
+    Defining block: `ics`, which joins the features of two images: attention along the channels and over the plane, and
+    on top of both the weight of each source by the information that its features preserve.
     """
 
     def __init__(self, channels: int = 16) -> None:
         super().__init__()
         self.encoder = nn.Sequential(
             convolution(1, channels, activation=nn.ReLU()),
-            IcsAttention(channels),
             convolution(channels, 2 * channels, activation=nn.ReLU()),
-            IcsAttention(2 * channels),
+            convolution(2 * channels, 2 * channels, activation=nn.ReLU()),
         )
         self.decoder = nn.Sequential(
             convolution(2 * channels, channels, activation=nn.ReLU()),
@@ -64,8 +41,26 @@ class IcsAutoencoder(nn.Module):
         return image
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-        """(n, 1, h, w) twice to (n, 1, h, w)."""
-        encoded = self.encode(first), self.encode(second)
-        strength = torch.stack([features.square().mean(dim=1, keepdim=True).sqrt() for features in encoded])
-        shares = torch.softmax(4 * strength / strength.mean(dim=(0, 2, 3, 4), keepdim=True).clamp_min(1e-8), dim=0)
-        return self.decode(shares[0] * encoded[0] + shares[1] * encoded[1])
+        """(n, 1, h, w) twice to (n, 1, h, w); the order of the inputs does not matter."""
+        return self.decode(ics(self.encode(first), self.encode(second)))
+
+
+def ics(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Features (n, c, h, w) of two images as one.
+
+    Channel attention from the means of the channels, spatial attention from the strengths of the places, each a share
+    between the two sources; their mean is weighted by the sources' preserved information: the gradients of the
+    features.
+    """
+    both = torch.stack([first, second])
+    by_channel = _shares(both.mean(dim=(3, 4), keepdim=True))
+    by_place = _shares(both.abs().mean(dim=2, keepdim=True))
+    gradients = both.diff(dim=3).abs().mean(dim=(2, 3, 4), keepdim=True) if both.shape[3] > 1 else both.new_zeros(1)
+    gradients = gradients + (both.diff(dim=4).abs().mean(dim=(2, 3, 4), keepdim=True) if both.shape[4] > 1 else 0)
+    preserved = _shares(gradients.expand(2, both.shape[1], 1, 1, 1))
+    weights = (by_channel + by_place) / 2 * preserved
+    return (weights * both).sum(dim=0) / weights.sum(dim=0).clamp_min(1e-12)
+
+
+def _shares(strength: torch.Tensor) -> torch.Tensor:
+    return (strength + 1e-8) / (strength.sum(dim=0) + 2e-8)

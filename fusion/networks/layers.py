@@ -35,7 +35,7 @@ def convolution(
 
 
 class DenseBlock(nn.Module):
-    """Convolutions of which each sees the outputs of all before it (Huang et al., CVPR 2017).
+    """Convolutions of which each sees the outputs of all before it (Huang et al., CVPR 2017, `huang2017`).
 
     `inputs` channels become `inputs + layers * growth`.
     """

@@ -1,6 +1,6 @@
 """Patches coded sparsely by a learned auto-encoder; the more active code is kept.
 
-After the sparse autoencoder features of Vu et al. in the review (`vu2014`): one hidden layer, a penalty on its mean
+After the sparse autoencoder features of Vu et al. (`vu2017`): one hidden layer, a penalty on its mean
 activity (Ng, CS294A lecture notes, 2011, `ng2011`, eq. 8: the Kullback-Leibler divergence from a small target).
 """
 
