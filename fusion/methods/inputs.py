@@ -31,6 +31,11 @@ class AlignedPair:
         return fused if self.shown is None else torch.where(self.shown, fused, self.fixed)
 
     @property
+    def moved_or_fixed(self) -> VoxelArray:
+        """The moved image, and the fixed one where it holds nothing: any other filling would be an edge."""
+        return self.moved if self.shown is None else torch.where(self.shown, self.moved, self.fixed)
+
+    @property
     def windows(self) -> dict[str, list[float]]:
         """The windows that were used, for the record of parameters."""
         return {

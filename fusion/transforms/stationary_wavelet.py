@@ -1,0 +1,119 @@
+"""The undecimated (stationary, à trous) wavelet transform: nothing depends on where the grid begins."""
+
+from itertools import product
+
+import torch
+
+from ..types import VoxelArray
+from .extension import cropped, periodic_extension
+from .wavelet_pyramid import Rule
+from .wavelets import Wavelet
+
+SLAB = 16
+"""Slices that are worked on at once."""
+
+
+def fuse_stationary(
+    first: VoxelArray, second: VoxelArray, bank: Wavelet, levels: int, axes: tuple[int, ...], detail: Rule, base: Rule
+) -> VoxelArray:
+    """Details of each level by `detail`, the last low band by `base`; the mean over all shifts of the inverse.
+
+    Filters are spread by 2^(level − 1) (`nason1995`). `detail` may look one place around.
+    Low bands are made again from the images where they are needed, which is cheaper than keeping them.
+    """
+    levels = sum(
+        min((first.shape[axis] for axis in axes), default=0) > bank.length * 2**level for level in range(levels)
+    )
+    if not levels:
+        return base(first, second)
+    shape = tuple(first.shape)
+    first, second = (periodic_extension(image, axes, bank.length * 2**levels) for image in (first, second))
+    fused = base(_low(first, levels, axes, bank), _low(second, levels, axes, bank))
+    for level in reversed(range(levels)):
+        for axis in axes:
+            fused = back(fused, axis, bank.synthesis_low, level)
+        ours, theirs = _low(first, level, axes, bank), _low(second, level, axes, bank)
+        fused = _with_details(fused, ours, theirs, axes, bank, level, detail)
+    return cropped(fused, shape)
+
+
+def forth(image: VoxelArray, axis: int, filter_: tuple[float, ...], level: int) -> VoxelArray:
+    """One band along `axis`, with the filter spread by 2^level, the ends joined."""
+    return _filtered(image, axis, filter_, level, len(filter_) // 2)
+
+
+def back(band: VoxelArray, axis: int, filter_: tuple[float, ...], level: int) -> VoxelArray:
+    """What a band of `forth` adds to the image: the sum over low and high gives it back."""
+    return _filtered(band, axis, tuple(weight / 2 for weight in filter_), level, len(filter_) // 2 - 1)
+
+
+def _filtered(image: VoxelArray, axis: int, filter_: tuple[float, ...], level: int, centre: int) -> VoxelArray:
+    extent = image.shape[axis]
+    step = 2**level
+    before, after = (len(filter_) - 1 - centre) * step, centre * step
+    at = torch.arange(-before, extent + after, device=image.device).remainder(extent)
+    around = image.index_select(axis, at)
+    result = torch.zeros_like(image)
+    for tap, weight in enumerate(filter_):
+        if weight:
+            result.add_(around.narrow(axis, before + (centre - tap) * step, extent), alpha=weight)
+    return result
+
+
+def _low(image: VoxelArray, levels: int, axes: tuple[int, ...], bank: Wavelet) -> VoxelArray:
+    for level in range(levels):
+        for axis in axes:
+            image = forth(image, axis, bank.analysis_low, level)
+    return image
+
+
+def _with_details(
+    fused: VoxelArray,
+    first: VoxelArray,
+    second: VoxelArray,
+    axes: tuple[int, ...],
+    bank: Wavelet,
+    level: int,
+    detail: Rule,
+) -> VoxelArray:
+    """`fused` and the details of one level: along the outermost axis whole, along the others in slabs of it."""
+    outer, inner = axes[0], axes[1:]
+    channels = ((bank.analysis_low, bank.synthesis_low, False), (bank.analysis_high, bank.synthesis_high, True))
+    for there, again, high in channels:
+        ours, theirs = forth(first, outer, there, level), forth(second, outer, there, level)
+        kinds = [kind for kind in product((0, 1), repeat=len(inner)) if high or any(kind)]
+        if kinds:
+            band = torch.zeros_like(ours)
+            extent = band.shape[outer]
+            for start in range(0, extent, SLAB):
+                # One slice more on either side: the rule may look there.
+                begin, stop = max(0, start - 1), min(extent, start + SLAB + 1)
+                count = min(SLAB, extent - start)
+                mine, others = (image.narrow(outer, begin, stop - begin) for image in (ours, theirs))
+                part = _inner(mine, others, inner, kinds, bank, level, detail)
+                band.narrow(outer, start, count).copy_(part.narrow(outer, start - begin, count))
+            del ours, theirs
+            fused = fused.add_(back(band, outer, again, level))
+    return fused
+
+
+def _inner(
+    first: VoxelArray,
+    second: VoxelArray,
+    axes: tuple[int, ...],
+    kinds: list[tuple[int, ...]],
+    bank: Wavelet,
+    level: int,
+    detail: Rule,
+) -> VoxelArray:
+    total = torch.zeros_like(first)
+    for kind in kinds:
+        ours, theirs = first, second
+        for axis, high in zip(axes, kind, strict=True):
+            filter_ = bank.analysis_high if high else bank.analysis_low
+            ours, theirs = forth(ours, axis, filter_, level), forth(theirs, axis, filter_, level)
+        band = detail(ours, theirs)
+        for axis, high in zip(axes, kind, strict=True):
+            band = back(band, axis, bank.synthesis_high if high else bank.synthesis_low, level)
+        total.add_(band)
+    return total
