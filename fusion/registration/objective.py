@@ -11,7 +11,13 @@ import torch
 
 from ..geometry.transform import AffineTransform
 from ..similarity import fused_nmi
-from ..similarity.mutual_information import Windowed, by_moving_value, joint_histogram, normalised_mutual_information
+from ..similarity.mutual_information import (
+    Windowed,
+    by_moving_value,
+    by_weight,
+    joint_histogram,
+    normalised_mutual_information,
+)
 from ..types import Points
 from .preparation import Level
 
@@ -179,10 +185,10 @@ class Objective:
             indices = self._indices(poses[part], points)
             values, inside = self.moving.sampler.value(indices.reshape(3, -1))
             shape = indices.shape[1:]
-            inside = inside.reshape(shape)
+            weight = (inside * self.moving.sampler.taper(indices.reshape(3, -1))[0]).reshape(shape)
             moving = Windowed.of(values.reshape(shape), self.bins)
-            ratio, _ = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
-            share = inside.to(torch.float64).mean(dim=1)
+            ratio, _ = normalised_mutual_information(joint_histogram(fixed, moving, weight, self.bins))
+            share = weight.to(torch.float64).mean(dim=1)
             similarities.append(torch.where(share >= self.min_inside, ratio, INDEPENDENT).cpu())
             shares.append(share.cpu())
         return torch.cat(similarities), torch.cat(shares)
@@ -209,11 +215,15 @@ class Objective:
         indices = self._indices(poses[part], points)
         shape = indices.shape[1:]
         values, gradient, inside = self.moving.sampler.value_and_gradient(indices.reshape(3, -1))
-        inside = inside.reshape(shape)
+        weight, thinning = self.moving.sampler.taper(indices.reshape(3, -1))
+        weight = (weight * inside).reshape(shape)
         moving = Windowed.of(values.reshape(shape), self.bins)
-        ratio, slope = normalised_mutual_information(joint_histogram(fixed, moving, inside, self.bins))
-        pull = by_moving_value(slope, fixed, moving, inside, self.bins) * (self.bins - 1)
-        weighted = (gradient.reshape(3, *shape) * pull).transpose(0, 1)
+        joint = joint_histogram(fixed, moving, weight, self.bins)
+        ratio, slope = normalised_mutual_information(joint)
+        pull = by_moving_value(slope, fixed, moving, weight, self.bins) * (self.bins - 1)
+        level = by_weight(slope, joint, fixed, moving, weight, self.bins)
+        thinning = (thinning * inside).reshape(3, *shape)
+        weighted = (gradient.reshape(3, *shape) * pull + thinning * level).transpose(0, 1)
         spread = torch.cat([torch.matmul(weighted, points.transpose(-1, -2)), weighted.sum(dim=2, keepdim=True)], dim=2)
-        enough = (inside.to(torch.float64).mean(dim=1) >= self.min_inside).cpu()
+        enough = (weight.to(torch.float64).mean(dim=1) >= self.min_inside).cpu()
         return torch.where(enough, ratio.cpu(), INDEPENDENT), enough, spread.to(torch.float64).cpu()

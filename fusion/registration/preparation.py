@@ -79,7 +79,8 @@ class Prepared:
         generator = np.random.default_rng(seed)
         inside = np.argwhere(mask.numpy()).astype(np.float64)
         repeats = -(-count // len(inside))
-        order = generator.permutation(len(inside) * repeats)[:count] % len(inside)
+        # In the order of the voxels: what lies together is read together.
+        order = np.sort(generator.permutation(len(inside) * repeats)[:count] % len(inside))
         jittered = inside[order] + generator.uniform(-0.5, 0.5, (len(order), 3))
         return self.body_grid.points(np.clip(jittered, 0, np.array(self.body_grid.shape) - 1))
 

@@ -55,6 +55,17 @@ class CellSampler:
         corner = ((counted[0] * self.shape[1] + counted[1]) * self.shape[2] + counted[2]).to(torch.int64)
         return corner, clamped - lower, inside
 
+    def taper(self, indices: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(3, n) indices to weights (n,), rising from 0 on a face to 1 a voxel inside, and their gradients (3, n).
+
+        A sample that came or went at a stroke would make a step in the similarity, and steps stop a climb.
+        """
+        last = torch.tensor(self.shape, dtype=indices.dtype, device=indices.device)[:, None] - 1
+        nearest, face = torch.cat([indices, last - indices]).min(dim=0)
+        partly = (nearest >= 0) & (nearest < 1)
+        gradient = torch.zeros_like(indices).scatter_(0, (face % 3)[None], torch.where(face < 3, 1.0, -1.0)[None])
+        return nearest.clamp(0, 1), gradient * partly
+
     def _edges(self, corner: torch.Tensor) -> tuple[list[torch.Tensor], list[torch.Tensor]]:
         """The four corners with the lower column, and the steps to their neighbours along it."""
         flat, columns = self.voxels.reshape(-1), self.shape[2]

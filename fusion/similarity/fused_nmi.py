@@ -23,7 +23,7 @@ Doubles = NDArray[np.float64]
 
 AVAILABLE = numba is not None
 
-UNIT = np.float32(4096)
+UNIT = np.float32(2**20)
 """One sample in the integer histogram, as in `mutual_information`."""
 
 TINY = 1e-12
@@ -54,16 +54,33 @@ def _place(at: float, last: int) -> tuple[int, np.float32]:
 
 
 @compiled
-def _count(counts: NDArray[np.int32], corner: np.uint64, bins: int, fixed: np.float32, moving: np.float32) -> None:
+def _count(
+    counts: NDArray[np.int64], corner: np.uint64, bins: int, weight: np.float32, fixed: np.float32, moving: np.float32
+) -> None:
     """One sample into the four bins about it."""
     row = np.uint64(bins)
-    upper = UNIT * moving
-    lower = UNIT - upper
+    whole = UNIT * weight
+    upper = whole * moving
+    lower = whole - upper
     upper_fixed, lower_fixed = upper * fixed, lower * fixed
-    counts[corner] += np.int32(np.rint(lower - lower_fixed))
-    counts[corner + np.uint64(1)] += np.int32(np.rint(upper - upper_fixed))
-    counts[corner + row] += np.int32(np.rint(lower_fixed))
-    counts[corner + row + np.uint64(1)] += np.int32(np.rint(upper_fixed))
+    counts[corner] += np.int64(np.rint(lower - lower_fixed))
+    counts[corner + np.uint64(1)] += np.int64(np.rint(upper - upper_fixed))
+    counts[corner + row] += np.int64(np.rint(lower_fixed))
+    counts[corner + row + np.uint64(1)] += np.int64(np.rint(upper_fixed))
+
+
+@compiled
+def _edge(z: float, y: float, x: float, weight: float, ends: tuple[np.float32, np.float32, np.float32]) -> int:
+    """By which face the weight of a sample is lowered: 0, 1, 2 the first along each axis, 3, 4, 5 the last."""
+    if weight == z:
+        return 0
+    if weight == y:
+        return 1
+    if weight == x:
+        return 2
+    if weight == ends[0] - z:
+        return 3
+    return 4 if weight == ends[1] - y else 5
 
 
 @compiled
@@ -74,13 +91,15 @@ def _gather(
     shape: tuple[int, int, int],
     to_index: Floats,
     bins: int,
-    counts: NDArray[np.int32],
-    corners: NDArray[np.int32],
+    counts: NDArray[np.int64],
+    positions: Floats,
     gradients: Floats,
-) -> int:
-    """Fill the joint histogram of one pose; how many samples are inside.
+    edges: NDArray[np.int8],
+) -> float:
+    """Fill the joint histogram of one pose; the weight of all samples.
 
-    Where `corners` is not empty, the corner bin of every sample (-1 outside) and its gradient (3, n) are kept, too.
+    Where `positions` is not empty, the moving bin position of every sample (-1 outside), its gradient times its weight
+    (3, n) and its edge (-1 where its weight is 1) are kept, too.
     """
     _, rows, columns = shape
     ends = (np.float32(shape[0] - 1), np.float32(rows - 1), np.float32(columns - 1))
@@ -88,16 +107,17 @@ def _gather(
     down, along, one = np.uint64(rows * columns), np.uint64(columns), np.uint64(1)
     top = np.float32(bins - 1)
     (a0, a1, a2, a3), (b0, b1, b2, b3), (c0, c1, c2, c3) = to_index[0], to_index[1], to_index[2]
-    keeps = len(corners) > 0
-    inside = 0
+    keeps = len(positions) > 0
+    total = 0.0
     for i in range(points.shape[1]):
         px, py, pz = points[0, i], points[1, i], points[2, i]
         z = a0 * px + a1 * py + a2 * pz + a3
         y = b0 * px + b1 * py + b2 * pz + b3
         x = c0 * px + c1 * py + c2 * pz + c3
         if keeps:
-            corners[i] = -1
-        if not (z >= ZERO and z <= ends[0] and y >= ZERO and y <= ends[1] and x >= ZERO and x <= ends[2]):
+            positions[i] = -1
+        weight = min(min(min(z, y), min(x, ends[0] - z)), min(min(ends[1] - y, ends[2] - x), ONE))
+        if not weight >= ZERO:
             continue
         iz, fz = _place(z, shape[0] - 1)
         iy, fy = _place(y, rows - 1)
@@ -115,29 +135,31 @@ def _gather(
         value = h0 + fz * dz
         if value != value:  # not a number: a corner of the cell was not measured
             continue
-        inside += 1
-        moving_bin, moving_share = _place(min(max(value, ZERO), ONE) * top, bins - 1)
+        total += weight
+        position = min(max(value, ZERO), ONE) * top
+        moving_bin, moving_share = _place(position, bins - 1)
         fixed_bin, fixed_share = _place(fixed[i], bins - 1)
         corner = np.uint64(fixed_bin) * np.uint64(bins) + np.uint64(moving_bin)
-        _count(counts, corner, bins, fixed_share, moving_share)
+        _count(counts, corner, bins, weight, fixed_share, moving_share)
         if keeps:
-            corners[i] = corner
+            positions[i] = position
             near_x, far_x = x00 + fy * (x01 - x00), x10 + fy * (x11 - x10)
-            gradients[0, i] = dz
-            gradients[1, i] = y0 + fz * (y1 - y0)
-            gradients[2, i] = near_x + fz * (far_x - near_x)
-    return inside
+            gradients[0, i] = weight * dz
+            gradients[1, i] = weight * (y0 + fz * (y1 - y0))
+            gradients[2, i] = weight * (near_x + fz * (far_x - near_x))
+            edges[i] = -1 if weight == ONE else _edge(z, y, x, weight, ends)
+    return total
 
 
 @compiled
-def _ratio(counts: NDArray[np.int32], bins: int, rise: Floats, sloped: bool) -> float:
-    """NMI of a histogram; with `sloped`, `rise` is how it changes with a moving value (in bins), for each corner."""
+def _ratio(counts: NDArray[np.int64], bins: int, slopes: Doubles) -> float:
+    """NMI of a histogram; `slopes` (bins² or none) is how it changes with the weight of a sample in each bin."""
     total = 0.0
     for count in counts:
         total += count
     scale = 1 / max(total, 1.0)
     of_fixed, of_moving = np.zeros(bins), np.zeros(bins)
-    joint_log = np.empty(bins * bins)
+    logarithms = np.empty(bins * bins)
     entropy = 0.0
     nothing = np.log(TINY)
     for f in range(bins):
@@ -147,20 +169,18 @@ def _ratio(counts: NDArray[np.int32], bins: int, rise: Floats, sloped: bool) -> 
             of_moving[m] += share
             logarithm = np.log(max(share, TINY)) if share > 0 else nothing
             entropy -= share * logarithm
-            joint_log[f * bins + m] = logarithm
+            logarithms[f * bins + m] = logarithm
     entropy = max(entropy, TINY)
     log_fixed, log_moving = np.log(np.maximum(of_fixed, TINY)), np.log(np.maximum(of_moving, TINY))
     ratio: float = -((of_fixed * log_fixed).sum() + (of_moving * log_moving).sum()) / entropy
-    if sloped:
+    if len(slopes) > 0:
+        mean = 0.0
         for f in range(bins):
-            before = 0.0
             for m in range(bins):
-                bounded = max(joint_log[f * bins + m], EMPTY_LOG)
-                slope = (ratio * (bounded + 1) - (log_fixed[f] + log_moving[m] + 2)) / entropy
-                if m > 0:
-                    rise[f * bins + m - 1] = np.float32(slope - before)
-                before = slope
-            rise[f * bins + bins - 1] = ZERO
+                k = f * bins + m
+                slopes[k] = (ratio * (max(logarithms[k], EMPTY_LOG) + 1) - (log_fixed[f] + log_moving[m] + 2)) / entropy
+                mean += slopes[k] * counts[k] * scale
+        slopes -= mean
     return ratio
 
 
@@ -169,23 +189,33 @@ def _pull(
     points: Floats,
     fixed: Floats,
     bins: int,
-    corners: NDArray[np.int32],
+    positions: Floats,
     gradients: Floats,
-    rise: Floats,
+    edges: NDArray[np.int8],
+    slopes: Doubles,
     spread: Doubles,
 ) -> None:
-    """`spread` (3, 4): sums over the samples of pull times gradient (index axes) times (x, y, z, 1) of the point."""
+    """`spread` (3, 4): sums over the samples of the derivative by its index (axes) times (x, y, z, 1) of its point."""
     f0 = f1 = f2 = 0.0
     s00 = s01 = s02 = s10 = s11 = s12 = s20 = s21 = s22 = 0.0
-    row = np.uint64(bins)
+    row, one = np.uint64(bins), np.uint64(1)
+    top = float(bins - 1)
     for i in range(points.shape[1]):
-        if corners[i] < 0:
+        if positions[i] < ZERO:
             continue
-        corner = np.uint64(corners[i])
-        _, share = _place(fixed[i], bins - 1)
-        low = rise[corner]
-        pull = low + share * (rise[corner + row] - low)
+        moving_bin, moving_share = _place(positions[i], bins - 1)
+        fixed_bin, share = _place(fixed[i], bins - 1)
+        corner = np.uint64(fixed_bin) * row + np.uint64(moving_bin)
+        first, second = slopes[corner], slopes[corner + row]
+        low, high = slopes[corner + one] - first, slopes[corner + row + one] - second
+        pull = top * (low + share * (high - low))
         w0, w1, w2 = pull * gradients[0, i], pull * gradients[1, i], pull * gradients[2, i]
+        edge = edges[i]
+        if edge >= 0:
+            level = first + share * (second - first) + moving_share * (low + share * (high - low))
+            level = level if edge < 3 else -level
+            axis = edge % 3
+            w0, w1, w2 = w0 + level * (axis == 0), w1 + level * (axis == 1), w2 + level * (axis == 2)
         px, py, pz = points[0, i], points[1, i], points[2, i]
         f0, f1, f2 = f0 + w0, f1 + w1, f2 + w2
         s00, s01, s02 = s00 + w0 * px, s01 + w0 * py, s02 + w0 * pz
@@ -214,17 +244,18 @@ def fused_nmi(
     """
     poses, samples = to_index.shape[0], points.shape[2]
     ratios, shares, spreads = np.empty(poses), np.empty(poses), np.zeros((poses, 3, 4))
-    counts, rise = np.empty(bins * bins, np.int32), np.empty(bins * bins, np.float32)
-    corners = np.empty(samples if sloped else 0, np.int32)
-    gradients = np.empty((3, samples if sloped else 0), np.float32)
+    counts, slopes = np.empty(bins * bins, np.int64), np.empty(bins * bins if sloped else 0)
+    kept = samples if sloped else 0
+    positions, gradients = np.empty(kept, np.float32), np.empty((3, kept), np.float32)
+    edges = np.empty(kept, np.int8)
     for p in range(poses):
         own = points[p if points.shape[0] > 1 else 0]
         seen = fixed[p if fixed.shape[0] > 1 else 0]
         counts[:] = 0
-        inside = _gather(own, seen, voxels, shape, to_index[p], bins, counts, corners, gradients)
-        ratios[p] = _ratio(counts, bins, rise, sloped)
-        shares[p] = inside / max(samples, 1)
+        weight = _gather(own, seen, voxels, shape, to_index[p], bins, counts, positions, gradients, edges)
+        ratios[p] = _ratio(counts, bins, slopes)
+        shares[p] = weight / max(samples, 1)
         if sloped:
-            _pull(own, seen, bins, corners, gradients, rise, spreads[p])
-            spreads[p] *= (bins - 1) / max(inside, 1)
+            _pull(own, seen, bins, positions, gradients, edges, slopes, spreads[p])
+            spreads[p] /= max(weight, 1.0)
     return ratios, shares, spreads
