@@ -6,12 +6,15 @@ from types import MappingProxyType
 from .alpha_blend import AlphaBlend
 from .average import Average
 from .checkerboard import Checkerboard
+from .curvelet import Curvelet
 from .dwt import Dwt
 from .laplacian_pyramid import LaplacianPyramid
 from .maximum import Maximum
 from .method import Fused, Legend, Method
 from .minimum import Minimum
 from .msvd import Msvd
+from .nsct import Nsct
+from .nsst import Nsst
 from .pca import Pca
 from .swt import Swt
 from .weighted_sum import WeightedSum
@@ -22,11 +25,14 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
         "alpha_blend": AlphaBlend,
         "average": Average,
         "checkerboard": Checkerboard,
+        "curvelet": Curvelet,
         "dwt": Dwt,
         "laplacian_pyramid": LaplacianPyramid,
         "maximum": Maximum,
         "minimum": Minimum,
         "msvd": Msvd,
+        "nsct": Nsct,
+        "nsst": Nsst,
         "pca": Pca,
         "swt": Swt,
         "weighted_sum": WeightedSum,

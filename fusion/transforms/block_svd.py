@@ -48,7 +48,7 @@ def to_blocks(image: VoxelArray, axes: tuple[int, ...]) -> VoxelArray:
 
 def from_blocks(blocks: VoxelArray, axes: tuple[int, ...], shape: tuple[int, ...]) -> VoxelArray:
     """The image of `shape` whose `to_blocks` these are."""
-    parts = list(blocks)
+    parts: list[VoxelArray] = list(blocks)
     for axis in reversed(axes):
         parts = [
             torch.stack([even, odd], dim=axis + 1).flatten(axis, axis + 1).narrow(axis, 0, shape[axis])

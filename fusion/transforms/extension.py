@@ -7,15 +7,14 @@ from ..types import VoxelArray
 FAST_FACTORS = (2, 3, 5, 7)
 
 
-def periodic_extension(image: VoxelArray, axes: tuple[int, ...], least: int, multiple: int = 1) -> VoxelArray:
+def periodic_extension(image: VoxelArray, axes: tuple[int, ...], lengths: tuple[int, ...]) -> VoxelArray:
     """The image followed, along each of `axes`, by a cross-fade of its mirrored end into its mirrored beginning.
 
-    At least `least` voxels are added (never as many as there are), up to a length whose Fourier transform is fast and
-    that `multiple` divides. `image` is where it was: the first voxels of the result.
+    It grows to `lengths`. `image` is where it was: the first voxels of the result.
     """
-    for axis in axes:
+    for axis, length in zip(axes, lengths, strict=True):
         extent = image.shape[axis]
-        added = fast_length(extent + min(least, extent - 1), multiple) - extent
+        added = length - extent
         after = image.index_select(axis, mirrored(torch.arange(extent, extent + added), extent).to(image.device))
         before = image.index_select(axis, mirrored(torch.arange(-added, 0), extent).to(image.device))
         share = (torch.arange(added, device=image.device, dtype=image.dtype) + 0.5) / max(1, added)

@@ -27,7 +27,8 @@ def fuse_stationary(
     if not levels:
         return base(first, second)
     shape = tuple(first.shape)
-    first, second = (periodic_extension(image, axes, bank.length * 2**levels) for image in (first, second))
+    lengths = tuple(shape[axis] + min(bank.length * 2**levels, shape[axis] - 1) for axis in axes)
+    first, second = (periodic_extension(image, axes, lengths) for image in (first, second))
     fused = base(_low(first, levels, axes, bank), _low(second, levels, axes, bank))
     for level in reversed(range(levels)):
         for axis in axes:
