@@ -11,7 +11,7 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import conformance, files, ledger, node, peers, upkeep
+from .commands import benchmark, conformance, files, ledger, node, peers, upkeep
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
 from .observe.logs import configure_logs
@@ -32,6 +32,7 @@ app.command()(peers.echo)
 app.command()(peers.find)
 app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
+app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)
 app.command()(upkeep.migrate)
 app.command()(conformance.conformance)

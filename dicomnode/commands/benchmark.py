@@ -1,0 +1,81 @@
+"""`benchmark`: the node measured beside its peers. One file of this folder a subcommand's work, one line here each."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from .terminal import Json, out, write_json
+
+benchmark_app = typer.Typer(help="Measure the node beside its peers.", no_args_is_help=True)
+
+
+class Size(StrEnum):
+    """How much is measured."""
+
+    SMALL = "1"
+    FULL = "full"
+
+
+SizeOption = Annotated[Size, typer.Option("--size", help="1: seconds, on one pair; full: everything, an hour.")]
+Data = Annotated[
+    Path | None, typer.Option("--data", envvar="DICOMNODE_TEST_DATA", help="The folder of the reference images.")
+]
+
+
+def register(
+    folder: Annotated[Path, typer.Option("--out", help="Records, page and pictures; what is there is not redone.")],
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="A peer: greedy, elastix, sitk, ants, convexadam; again, or with commas."),
+    ] = None,
+    only: Annotated[list[str] | None, typer.Option("--only", help="A part of the measurements, by its name.")] = None,
+    size: SizeOption = Size.SMALL,
+    data: Data = None,
+    peers_environment: Annotated[
+        Path | None, typer.Option("--peers-environment", help="Where the peers' environments are kept.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Registration: accuracy, capture, cost and verdicts, side by side on the same files."""
+    from .benchmarking import measure_registration
+
+    names = [name for word in against or () for name in word.split(",")]
+    parts = [name for word in only or () for name in word.split(",")]
+    values = measure_registration(
+        folder, names, parts, data, peers_environment, full=size is Size.FULL
+    )  # fmt: skip
+    if json:
+        write_json(values)
+        return
+    table = Table("what", "goal", "measured", "reached")
+    for what, goal in values["goals"].items():
+        table.add_row(what, goal["goal"], goal["measured"], "yes" if goal["reached"] else "no")
+    out.print(table)
+    out.print(f"page: {values['page']}")
+
+
+def case(
+    size: SizeOption = Size.SMALL,
+    fixed: Annotated[Path | None, typer.Option("--fixed", help="A DICOM folder instead of the generated CT.")] = None,
+    moving: Annotated[Path | None, typer.Option("--moving", help="Likewise, instead of the generated MR.")] = None,
+    json: Json = False,
+) -> None:
+    """A whole case through the pipeline: seconds and peak memory of each stage."""
+    from .benchmarking import measure_case
+
+    values = measure_case(fixed, moving, full=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    table = Table("stage", "seconds", "CPU seconds", "peak MB")
+    for stage in values["stages"]:
+        table.add_row(stage["name"], *(f"{stage[key]:.2f}" for key in ("wall_s", "cpu_s")), f"{stage['peak_mb']:.0f}")
+    out.print(table)
+    out.print(f"verdict: {values['verdict']}; {values['outputs']} derived series")
+
+
+benchmark_app.command()(register)
+benchmark_app.command()(case)
