@@ -3,9 +3,9 @@
 Imports no torch. The engines run elsewhere.
 """
 
+import threading
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import structlog
 from pynetdicom import AE
@@ -16,22 +16,26 @@ from storage.outbox import Outbox
 
 from .errors import PeerRefusedError, SettingsError
 from .network import acceptor_events, set_library_globals
+from .network.acceptance import Doorkeeper
 from .network.application_entity import Limits, make_acceptor
 from .network.contexts import SharedContexts, storage_contexts, verification_context
 from .network.echo import echo
 from .observe.health import HealthServer
 from .receive import storage_scp
+from .receive.direct_scp import DirectScp
 from .receive.ingest import Ingest
+from .receive.listener import Listener
+from .receive.places import Places
 from .send import storage_commitment
 from .settings import PeerSettings, Settings
-
-if TYPE_CHECKING:
-    from pynetdicom.transport import ThreadedAssociationServer
 
 log = structlog.get_logger()
 
 EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to find what listens there
 POLL_S = 0.05
+
+LARGEST_PDU_BYTES = 16 << 20
+"""What "any length" comes to: a PDU is held in memory."""
 
 
 class Server:
@@ -41,9 +45,10 @@ class Server:
         self._settings = settings
         self._catalogue = catalogue
         self._outbox = outbox
+        self._store = store
         self._take = Ingest(store, catalogue, settings)
         self._entity: AE | None = None
-        self._listener: ThreadedAssociationServer | None = None
+        self._listener: Listener | None = None
         self._health: HealthServer | None = None
 
     @property
@@ -62,22 +67,26 @@ class Server:
         set_library_globals()
         self._entity = make_acceptor(node, self._settings.peers)
         storage_commitment.add_contexts(self._entity)
-        contexts = [verification_context(), *storage_contexts(), *self._entity.supported_contexts]
+        stored = [verification_context(), *storage_contexts()]
+        handlers = [
+            *acceptor_events.handlers(),
+            *storage_scp.handlers(self._take),
+            *storage_commitment.handlers(self._outbox, self._settings.sending),
+        ]
         try:
-            self._listener = self._entity.start_server(
+            self._listener = Listener(
+                self._entity,
                 (node.host, node.port),
-                block=False,
-                contexts=SharedContexts(contexts),
-                evt_handlers=[
-                    *acceptor_events.handlers(),
-                    *storage_scp.handlers(self._take),
-                    *storage_commitment.handlers(self._outbox, self._settings.sending),
-                ],
+                SharedContexts([*stored, *self._entity.supported_contexts]),
+                handlers,
+                None if node.receiver == "pynetdicom" else self._direct,
+                frozenset(str(context.abstract_syntax) for context in stored),
             )
         except OSError as error:
             raise SettingsError(
                 f"node.host, node.port: cannot listen on {node.host}:{node.port}: {error.strerror}"
             ) from error
+        threading.Thread(target=self._listener.serve_forever, name="listener", daemon=True).start()
         try:
             self.echo()
             self._serve_health()
@@ -96,11 +105,33 @@ class Server:
         listener, self._listener = self._listener, None
         listener.shutdown()
         deadline = time.monotonic() + drain_s
-        while listener.active_associations and time.monotonic() < deadline:
+        while listener.busy and time.monotonic() < deadline:
             time.sleep(POLL_S)
-        for association in listener.active_associations:
-            association.abort()
+        listener.cut()
         log.info("no longer listening", action="server_stopped")
+
+    def _direct(self, places: Places) -> DirectScp:
+        """What serves most associations, with the rules and limits of the settings."""
+        node = self._settings.node
+        known = {node.ae_title.strip(), *(peer.ae_title.strip() for peer in self._settings.peers.values())}
+        max_pdu_bytes = min(node.max_pdu_bytes or LARGEST_PDU_BYTES, LARGEST_PDU_BYTES)
+        doorkeeper = Doorkeeper(
+            called_ae_title=node.ae_title if node.require_called_ae_title else None,
+            calling_ae_titles=None if node.accept_unknown_peers else frozenset(known),
+            supported=[verification_context(), *storage_contexts()],
+            max_pdu_bytes=max_pdu_bytes,
+            take_place=places.take,
+        )
+        return DirectScp(
+            doorkeeper=doorkeeper,
+            places=places,
+            take=self._take,
+            scratch=self._store.scratch,
+            own_ae_title=node.ae_title,
+            max_pdu_bytes=max_pdu_bytes,
+            max_instance_bytes=node.max_instance_bytes,
+            idle_timeout_s=node.network_timeout_s,
+        )
 
     def echo(self) -> float:
         """Seconds that a C-ECHO to ourselves takes. Raises `PeerError`."""

@@ -76,6 +76,8 @@ class NodeSettings(Section):
     accept_unknown_peers: bool = False
     max_associations: Annotated[int, Field(ge=1)] = 25
     max_pdu_bytes: Annotated[int, Field(ge=0)] = 131072
+    max_instance_bytes: Annotated[int, Field(ge=1)] = 8 << 30
+    receiver: Literal["direct", "pynetdicom"] = "direct"
     acse_timeout_s: Seconds = 30
     dimse_timeout_s: Seconds = 60
     network_timeout_s: Seconds = 60

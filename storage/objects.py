@@ -10,15 +10,18 @@ import hashlib
 import os
 import re
 import shutil
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from io import RawIOBase
 from pathlib import Path
+from typing import BinaryIO, cast
 
 from .errors import CorruptObjectError, StorageFullError, UnavailableError, UnknownRecordError
-from .records import StoredObject
+from .records import EncodedBytes, StoredObject
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -34,20 +37,29 @@ class ObjectStore:
         with _translated("the object store cannot be prepared"):
             self._prepare()
 
-    def put(self, data: bytes) -> StoredObject:
-        """Keep `data`; when this returns it outlives a power cut. The same bytes again change nothing.
+    def put(self, *parts: EncodedBytes) -> StoredObject:
+        """Keep `parts` as one object; when this returns it outlives a power cut. The same bytes again change nothing.
 
         Raises `StorageFullError` with nothing written when less than the reserve would stay free.
         """
-        digest = hashlib.sha256(data).hexdigest()
+        digest, size_bytes = _digest(parts), sum(len(part) for part in parts)
         place = self._place(digest)
         with _translated("the object store cannot write"):
-            if not self._kept_already(place, len(data)):
-                self._refuse_when_full(len(data))
-                self._write(place, data)
+            if not self._kept_already(place, size_bytes):
+                self._refuse_when_full(size_bytes)
+                self._write(place, parts)
             # Also when the file was there: whoever renamed it may not have come as far as this line.
             _sync_directory(place.parent)
-        return StoredObject(digest, len(data))
+        return StoredObject(digest, size_bytes)
+
+    def scratch(self) -> BinaryIO:
+        """A file without a name, for what is too large for memory while it arrives; gone when it is closed.
+
+        Raises `StorageFullError` when less than the reserve is free.
+        """
+        with _translated("the object store cannot set down what arrives"):
+            self._refuse_when_full(0)
+            return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
 
     def path(self, digest: str) -> Path:
         """Where the object lies. Raises `UnknownRecordError` when it does not."""
@@ -127,14 +139,13 @@ class ObjectStore:
                 f"{self._root} has {free} bytes free and {self._reserve_bytes} are kept in reserve; free some room"
             )
 
-    def _write(self, place: Path, data: bytes) -> None:
+    def _write(self, place: Path, parts: Sequence[EncodedBytes]) -> None:
         temporary = self._incoming / uuid.uuid4().hex
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o440)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
-                view = memoryview(data)
-                while view:
-                    view = view[file.write(view) :]
+                for part in parts:
+                    _write_all(file, part)
                 os.fsync(descriptor)
             temporary.rename(place)
         except BaseException:
@@ -147,6 +158,20 @@ class ObjectStore:
         with (self._root / "lock").open("rb") as file:
             fcntl.flock(file, kind)
             yield
+
+
+def _digest(parts: Sequence[EncodedBytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def _write_all(file: RawIOBase, part: EncodedBytes) -> None:
+    written, size = 0, len(part)
+    with memoryview(part) as view:
+        while written < size:
+            written += file.write(view[written:]) or 0
 
 
 def _shelves(root: Path) -> Iterator[Path]:

@@ -6,21 +6,28 @@ shown, compared and run again. Times are aware UTC; dates and names are kept as 
 
 import hashlib
 import json
+import mmap
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeAlias
+
+EncodedBytes: TypeAlias = bytes | bytearray | mmap.mmap
+"""Bytes in memory, or in a file where there are too many for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivedInstance:
-    """What a peer handed over: the command's identifiers and the encoded data set exactly as sent."""
+    """What a peer handed over: the command's identifiers and the encoded data set exactly as sent.
+
+    `dataset` is the receiver's own: it may be reused when the instance has been taken.
+    """
 
     sop_class_uid: str
     sop_instance_uid: str
     transfer_syntax_uid: str
-    dataset: bytes = field(repr=False)
+    dataset: EncodedBytes = field(repr=False)
     calling_ae_title: str
     called_ae_title: str
     peer_address: str

@@ -5,10 +5,6 @@ from datetime import datetime
 from io import BytesIO
 
 from pydicom import dcmread
-from pydicom.dataset import FileMetaDataset
-from pydicom.filebase import DicomBytesIO
-from pydicom.filewriter import write_file_meta_info
-from pydicom.uid import UID
 
 from storage.records import ReceivedInstance
 
@@ -22,21 +18,37 @@ GROUP_LENGTH = struct.Struct("<HH2sHL")
 
 
 def part10_file(received: ReceivedInstance) -> bytes:
-    """Preamble, file meta information, and the data set exactly as sent.
+    """Preamble, file meta information, and the data set exactly as sent."""
+    return file_head(received) + bytes(received.dataset)
+
+
+def file_head(received: ReceivedInstance) -> bytes:
+    """What stands before the data set in its file.
 
     The meta information follows from class, instance and transfer syntax alone (no AE title, no version), so that
     the same data set is the same file whoever sends it, and whichever release of the node keeps it.
     """
-    meta = FileMetaDataset()
-    meta.FileMetaInformationGroupLength = 0  # written as it turns out
-    meta.FileMetaInformationVersion = b"\x00\x01"
-    meta.MediaStorageSOPClassUID = UID(received.sop_class_uid)
-    meta.MediaStorageSOPInstanceUID = UID(received.sop_instance_uid)
-    meta.TransferSyntaxUID = UID(received.transfer_syntax_uid)
-    meta.ImplementationClassUID = UID(OWN_IMPLEMENTATION_UID)
-    encoded = DicomBytesIO()
-    write_file_meta_info(encoded, meta, enforce_standard=False)
-    return b"".join((PREAMBLE, encoded.getvalue(), received.dataset))
+    rest = b"".join(
+        (
+            _element(0x01, b"OB", b"\x00\x01"),
+            _element(0x02, b"UI", _uid(received.sop_class_uid)),
+            _element(0x03, b"UI", _uid(received.sop_instance_uid)),
+            _element(0x10, b"UI", _uid(received.transfer_syntax_uid)),
+            _element(0x12, b"UI", _uid(OWN_IMPLEMENTATION_UID)),
+        )
+    )
+    return PREAMBLE + GROUP_LENGTH.pack(2, 0, b"UL", 4, len(rest)) + rest
+
+
+def _element(element: int, vr: bytes, value: bytes) -> bytes:
+    """One element of group 0002, explicit VR little endian."""
+    length = struct.pack("<HL", 0, len(value)) if vr == b"OB" else struct.pack("<H", len(value))
+    return struct.pack("<HH", 2, element) + vr + length + value
+
+
+def _uid(uid: str) -> bytes:
+    encoded = uid.encode("ascii", "replace")
+    return encoded + b"\0" * (len(encoded) % 2)
 
 
 def received_in(file: bytes, received_at: datetime) -> ReceivedInstance:

@@ -8,6 +8,8 @@ import struct
 import zlib
 from dataclasses import dataclass, field
 
+from storage.records import EncodedBytes
+
 from ..errors import NotParsableError
 
 UNDEFINED = 0xFFFFFFFF
@@ -35,13 +37,13 @@ class Framing:
     without the offset table (None: native).
     """
 
-    body: bytes = field(repr=False)
+    body: EncodedBytes = field(repr=False)
     header_end: int
     pixels: slice | None = None
     fragments: int | None = None
 
 
-def frame(dataset: bytes, *, explicit: bool, little_endian: bool, deflated: bool) -> Framing:
+def frame(dataset: EncodedBytes, *, explicit: bool, little_endian: bool, deflated: bool) -> Framing:
     """Walk `dataset` to its end. Raises `NotParsableError` where something does not fit."""
     body = _inflate(dataset) if deflated else dataset
     walk = _Walk(body, explicit=explicit, little_endian=little_endian)
@@ -50,7 +52,7 @@ def frame(dataset: bytes, *, explicit: bool, little_endian: bool, deflated: bool
     return Framing(body, header_end, walk.pixels, walk.fragments)
 
 
-def _inflate(dataset: bytes) -> bytes:
+def _inflate(dataset: EncodedBytes) -> bytes:
     inflater = zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     try:
         body = inflater.decompress(dataset, MAX_INFLATED_BYTES)
@@ -64,7 +66,7 @@ def _inflate(dataset: bytes) -> bytes:
 class _Walk:
     """One pass over the elements of one encoding."""
 
-    def __init__(self, body: bytes, *, explicit: bool, little_endian: bool) -> None:
+    def __init__(self, body: EncodedBytes, *, explicit: bool, little_endian: bool) -> None:
         order = "<" if little_endian else ">"
         self._body = body
         self._explicit = explicit

@@ -18,7 +18,7 @@ from storage.records import AddOutcome, ReceivedInstance, StoredObject
 from ..errors import MissingIdentifierError, NotParsableError, UidMismatchError
 from ..network.sop_classes import DEFLATED_SYNTAXES, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ..settings import Settings
-from .file_format import part10_file
+from .file_format import file_head
 from .framing import Framing, frame
 from .header import Header
 from .instance_record import instance_record
@@ -43,7 +43,7 @@ class Ingest:
 
     def __call__(self, received: ReceivedInstance) -> AddOutcome:
         header, framing = checked(received)
-        stored = self._store.put(part10_file(received))
+        stored = self._store.put(file_head(received), received.dataset)
         return self._enter(received, header, framing, stored, received.received_at + self._quiet_time)
 
     def again(self, stored: StoredObject, received: ReceivedInstance) -> AddOutcome:
@@ -82,7 +82,7 @@ def checked(received: ReceivedInstance) -> tuple[Header, Framing]:
         little_endian=little_endian,
         deflated=received.transfer_syntax_uid in DEFLATED_SYNTAXES,
     )
-    header = Header(framing.body[: framing.header_end], explicit=explicit, little_endian=little_endian)
+    header = Header(bytes(framing.body[: framing.header_end]), explicit=explicit, little_endian=little_endian)
     _check_identifiers(received, header)
     check_pixels(received.sop_class_uid, received.transfer_syntax_uid, header, framing)
     return header, framing

@@ -1,6 +1,5 @@
 """C-STORE and C-ECHO as pynetdicom hands them over: each event becomes a record or an answer, nothing more."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,21 +7,13 @@ import structlog
 from pydicom.dataset import Dataset
 from pynetdicom import evt
 
-from storage.errors import StorageError
-from storage.records import AddOutcome, ReceivedInstance
+from storage.records import ReceivedInstance
 
-from ..errors import NodeError, UidMismatchError
+from ..errors import UidMismatchError
 from ..network.acceptor_events import association_id
-from ..observe.logs import account, describe
-from ..observe.metrics import BYTES_RECEIVED, INSTANCES_RECEIVED, RECEIVE_SECONDS
-from .status import OUTCOMES, DimseStatus, status_of
-
-log = structlog.get_logger()
-
-Take = Callable[[ReceivedInstance], AddOutcome]
-"""`Ingest`, or whatever keeps an instance and returns only when it is durable."""
-
-MAX_COMMENT_LENGTH = 64
+from ..network.command_set import MAX_COMMENT_LENGTH
+from .outcome import Take, answer
+from .status import DimseStatus
 
 
 def handlers(take: Take) -> list[tuple[Any, ...]]:
@@ -42,32 +33,7 @@ def on_c_store(event: evt.Event, take: Take) -> Dataset:
         calling_ae_title=str(event.assoc.requestor.ae_title),
         sop_instance_uid=str(event.request.AffectedSOPInstanceUID),
     ):
-        with RECEIVE_SECONDS.time():
-            status = _answer(event, take)
-        return _dataset(status)
-
-
-def _answer(event: evt.Event, take: Take) -> DimseStatus:
-    try:
-        received = _received(event)
-        outcome = take(received)
-    except (NodeError, StorageError) as error:
-        status = status_of(error)
-        code = f"{status.code:04X}"
-        log.warning("instance not taken", action="instance_refused", status=code, error=describe(error))
-        INSTANCES_RECEIVED.labels("refused").inc()
-    except Exception as error:  # noqa: BLE001 - the door: whatever happens, the peer gets an answer
-        status = status_of(error)
-        said = account(error)  # a traceback could quote the header
-        log.error("instance not taken, unforeseen", action="instance_failed", **said)  # noqa: TRY400
-        INSTANCES_RECEIVED.labels("failed").inc()
-    else:
-        status = OUTCOMES[outcome]
-        level = log.warning if status.code else log.debug
-        level("instance kept", action="instance_kept", outcome=outcome.value)
-        INSTANCES_RECEIVED.labels(outcome.value).inc()
-        BYTES_RECEIVED.inc(len(received.dataset))
-    return status
+        return _dataset(answer(take, lambda: _received(event)))
 
 
 def _received(event: evt.Event) -> ReceivedInstance:
@@ -87,8 +53,8 @@ def _received(event: evt.Event) -> ReceivedInstance:
 
 
 def _dataset(status: DimseStatus) -> Dataset:
-    answer = Dataset()
-    answer.Status = status.code
+    said = Dataset()
+    said.Status = status.code
     if status.code and status.comment:
-        answer.ErrorComment = status.comment[:MAX_COMMENT_LENGTH]
-    return answer
+        said.ErrorComment = status.comment[:MAX_COMMENT_LENGTH]
+    return said
