@@ -115,14 +115,14 @@ def sampled(field_values: np.ndarray, indices: Points) -> Points:
 
 def index_vectors(displacement: VectorField, grid: Grid) -> VectorField:
     """Displacements (x, y, z) in mm as (slice, row, column) in voxels of `grid`."""
-    matrix = torch.as_tensor(np.linalg.inv(grid.affine[:3, :3]), dtype=displacement.dtype, device=displacement.device)
+    matrix = torch.tensor(np.linalg.inv(grid.affine[:3, :3]), dtype=displacement.dtype, device=displacement.device)
     vectors: VectorField = torch.tensordot(matrix, displacement, dims=1)
     return vectors
 
 
 def millimetre_vectors(displacement: VectorField, grid: Grid) -> VectorField:
     """The way back: (slice, row, column) in voxels as (x, y, z) in mm."""
-    matrix = torch.as_tensor(grid.affine[:3, :3], dtype=displacement.dtype, device=displacement.device)
+    matrix = torch.tensor(grid.affine[:3, :3], dtype=displacement.dtype, device=displacement.device)
     vectors: VectorField = torch.tensordot(matrix, displacement, dims=1)
     return vectors
 
