@@ -24,7 +24,7 @@ from .rigid import parameters_of, pose_measures, search_measures
 from .rivals import rivals_of
 from .search import FINE, WITH_OUTLINE, Frame, search
 from .starts import starts
-from .uncertainty import estimate_error, floor_of
+from .uncertainty import estimate_error, kinds_of
 
 USUAL_VOLUME_RATIO = (0.8, 1.25)
 """Outside of it is more than scanners and growth do between two images of one adult: 7 % along each axis."""
@@ -64,7 +64,7 @@ class AffineRegistrar:
         rough = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
         fine = frame.climb(FINE, rough.poses, generators=AFFINE)
         gain = _gain(float(rigid.similarity[0]), float(rough.similarity[0]))
-        estimate = estimate_error(frame, fine.poses, floor_of(fixed, moving))
+        estimate = estimate_error(frame, fine.poses, kinds_of(fixed, moving, frame), placed.exchanged)
         inward = fine.poses.transform(0)
         transform = placed.outward(inward)
         measures = {
@@ -90,7 +90,8 @@ class AffineRegistrar:
             seconds=time.perf_counter() - began,
             device=str(fixed.device),
             measures=measures,
-            notes=stretch_notes(measures),
+            notes=(*stretch_notes(measures), *estimate.notes),
+            error_map=estimate.error_map,
         )
 
 

@@ -16,7 +16,7 @@ from .registrar import Registration
 from .rigid import parameters_of, pose_measures
 from .rivals import rivals_of
 from .search import FINE, MIDDLE, SPACINGS_MM, Frame
-from .uncertainty import estimate_error, floor_of
+from .uncertainty import estimate_error, kinds_of
 from .usable import require_usable
 
 USUAL_MOTION_MM = 1.5
@@ -57,7 +57,7 @@ class IdentityRegistrar:
         fine = frame.climb(FINE, middle.poses)
         refined = fine.poses.transform(0)
         motion_mm = mean_displacement_mm(identity, refined, frame.body_points)
-        estimate = estimate_error(frame, fine.poses, floor_of(fixed, moving))
+        estimate = estimate_error(frame, fine.poses, kinds_of(fixed, moving, frame))
         expected, bound = remaining_error(motion_mm, estimate.expected_mm)
         return Registration(
             transform=identity,

@@ -16,7 +16,8 @@ class Registration:
     `transform` maps fixed to moving points (LPS mm). `similarity` is the value of `similarity_name` at the result,
     larger is better. `measures` hold the independent signs of trouble that the gate judges, by name and in mm,
     degrees or ratios as the name says. `expected_error_mm` is the registrar's own estimate of the mean target
-    registration error over the body, `error_bound_mm` of its 95th percentile (upper bound). `notes` are for people.
+    registration error over the body, `error_bound_mm` of its 95th percentile (upper bound), `error_map` where in the
+    body it is how large: mm on a coarse grid of the fixed body, valid within it. `notes` are for people.
     """
 
     transform: Transform
@@ -32,6 +33,7 @@ class Registration:
     device: str
     measures: Mapping[str, float] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    error_map: Volume | None = None
 
 
 class Registrar(Protocol):

@@ -14,7 +14,7 @@ from .registrar import Registration
 from .rivals import rivals_of
 from .search import SPACINGS_MM, Found, Frame, search
 from .starts import starts
-from .uncertainty import estimate_error, floor_of
+from .uncertainty import estimate_error, kinds_of
 from .usable import require_usable
 
 EXCHANGE_BELOW = 0.6
@@ -59,7 +59,7 @@ class RigidRegistrar:
             sampled, other = other, sampled
         frame = Frame.of(sampled, other, self.min_inside, self.seed)
         found = search(frame, starts(sampled, other, frame.centre_mm), self.climbing)
-        estimate = estimate_error(frame, found.poses[:1], floor_of(fixed, moving))
+        estimate = estimate_error(frame, found.poses[:1], kinds_of(fixed, moving, frame), exchanged)
         inward = found.poses.transform(0)
         transform = inward.inverse() if exchanged else inward
         return Registration(
@@ -80,6 +80,8 @@ class RigidRegistrar:
                 **search_measures(frame, found),
                 **pose_measures(frame, inward, transform),
             },
+            notes=estimate.notes,
+            error_map=estimate.error_map,
         )
 
 

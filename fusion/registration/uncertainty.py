@@ -1,112 +1,241 @@
-"""How far off a registration may be, from signs that do not depend on one another.
+"""How far off a registration may be, and where, from signs that do not depend on one another.
 
 Each sign moves the result by something that should not matter, refines again and measures how far the answer moved
-(mean over the body): other samples, the outline taken in and the detail left out, the images exchanged. A pose that
-the images determine well stays; one that they do not wanders. The last sign lets the moving image stretch as well: one
-patient's bones do not, another patient's head must.
+over the body: other samples, another part of the body left out in turn (the jackknife, Efron and Tibshirani, An
+Introduction to the Bootstrap, 1993, chapter 11, `efron1993`), the outline taken in and the detail left out, the images
+exchanged, edges instead of values, a stretch; and the curvature of the similarity says how far its own noise may move
+the maximum (Huber, Proc. 5th Berkeley Symp. 1 (1967) 221-233, `huber1967`: H⁻¹SH⁻¹). A pose that the images determine
+well stays; one that they do not wanders. What the signs together mean in mm is calibrated on known truths
+(`calibration`).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ..geometry.transform import AffineTransform
+from ..similarity.gradient_field import edge_strength
+from ..types import Affine4x4
 from ..volume import Volume
-from .distance import mean_displacement_mm
+from .calibration import CALIBRATION, Estimate
+from .contour import contour_distance_mm
+from .error_map import error_map
+from .kinds import NUCLEAR, ImageKind, assumption, kind_of
+from .mirror import mirrored_of
 from .objective import INDEPENDENT, Poses
-from .optimise import AFFINE
+from .optimise import AFFINE, RIGID
+from .preparation import Level, Prepared
+from .sampling import CellSampler
 from .search import FINE, MIDDLE, WITH_OUTLINE, Frame
+from .witness import mean_mm, scatter_of
+
+__all__ = ["NUCLEAR", "ErrorEstimate", "Kinds", "estimate_error", "kinds_of"]
 
 SUBSETS = 6
 SUBSET_SAMPLES = 10_000
 KICK_MM = 3.0
 """How far each subset starts from the result: beyond the error that is tolerated."""
 
-FLOOR_MM = 0.3
-"""What no sign sees: interpolation, distortion of the scanners, the skin that moves on the skull."""
+PART_SAMPLES = 12_000
+NUDGED = replace(FINE, first_step_mm=0.5)
+"""For refinements that begin at the result."""
 
-NUCLEAR_FLOOR_MM = 2.4
-"""The same where one image shows uptake: it need not end where anatomy does, and no refinement from other samples sees
-that. On averaged PET and SPECT heads the error was 1.9 to 3.1 mm with every sign below 1 mm."""
+SLOPE_SETS = 24
+SLOPE_SAMPLES = 3000
+CURVATURE_STEP_MM = 0.5
+LEAST_CURVATURE = 1e-6
+"""Of NMI per mm²: flatter is no maximum, and its place unknown."""
 
-NUCLEAR = frozenset({"PT", "NM"})
+MOST_MM = 30.0
+"""A sign beyond this says "anywhere"; keeps the measures finite."""
 
-STRETCHED_SHARE = 0.5
-"""How much of the displacement by a stretch counts as error: a rigid fit to a stretched body errs by about half of it
-where the images pull, and by all of it nowhere."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Kinds:
+    """What the two images show, and what was assumed for it."""
+
+    fixed: ImageKind
+    moving: ImageKind
+    notes: tuple[str, ...] = ()
+
+    @property
+    def uptake(self) -> int:
+        """How many of the two show uptake."""
+        return [self.fixed, self.moving].count(ImageKind.UPTAKE)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ErrorEstimate:
-    """Mean error over the body, its bound, and the signs they come from."""
+    """Mean error over the body with its interval, the bound of the 95th percentile, the signs, and the map.
+
+    `scatters` are the 4 × 4 matrices of the signs that are places (see `witness`), from sampled to other points.
+    """
 
     expected_mm: float
+    low_mm: float
+    high_mm: float
     bound_mm: float
     measures: Mapping[str, float]
+    error_map: Volume
+    scatters: Mapping[str, Affine4x4] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
 
 
-def floor_of(fixed: Volume, moving: Volume) -> float:
-    """The least error that is claimed for a pair, in mm."""
-    return NUCLEAR_FLOOR_MM if NUCLEAR & {fixed.modality, moving.modality} else FLOOR_MM
+def kinds_of(fixed: Volume, moving: Volume, frame: Frame) -> Kinds:
+    """The kinds of a pair; `frame.fixed` may have been made of either (`Placed.exchanged`)."""
+    one, other = (frame.fixed, frame.moving) if frame.fixed.grid is fixed.grid else (frame.moving, frame.fixed)
+    kinds = kind_of(fixed, one), kind_of(moving, other)
+    said = (assumption(volume, kind) for volume, kind in zip((fixed, moving), kinds, strict=True))
+    return Kinds(*kinds, tuple(dict.fromkeys(note for note in said if note)))
 
 
-def estimate_error(frame: Frame, result: Poses, floor_mm: float) -> ErrorEstimate:
-    """Measure the signs at `result` (one pose) and combine them.
+def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = False) -> ErrorEstimate:
+    """Measure the signs at `result` (one pose) and say what they mean in mm.
 
-    The expected error is the root of the sum of squares of `floor_mm`, the three signs and the counted share of the
-    stretch; the bound is twice that, or one and a half times the largest of them.
+    The map lies on the coarse body grid of the fixed image, which is `frame.moving` where the roles are `exchanged`.
     """
     transform = result.transform(0)
-    signs = {
-        "sample_spread_mm": _sample_spread(frame, result),
-        "outline_shift_mm": _outline_shift(frame, result, transform),
-        "inverse_shift_mm": _inverse_shift(frame, transform),
+    stretched, gain = _stretched(frame, result)
+    witnesses = {
+        "sample_spread": _by_samples(frame, result),
+        "region_spread": _by_parts(frame, result),
+        "outline_shift": [frame.climb(MIDDLE, result).poses.transform(0)],
+        "inverse_shift": [_by_exchange(frame, transform)],
+        "edge_shift": [_by_edges(frame, result)],
     }
-    stretch_mm, gain = _stretch(frame, result)
-    parts = [floor_mm, *signs.values(), STRETCHED_SHARE * stretch_mm]
-    expected = float(np.linalg.norm(parts))
-    measures = {**signs, "stretch_mm": stretch_mm, "stretch_gain_ratio": gain}
-    return ErrorEstimate(expected, max(2 * expected, 1.5 * max(parts)), measures)
+    scatters = {name: scatter_of(transform, seen) for name, seen in witnesses.items()}
+    scatters["region_spread"] *= len(witnesses["region_spread"]) - 1  # the jackknife's factor
+    scatters["curvature_error"] = _by_curvature(frame, result)
+    # As far as a rigid pose could follow it.
+    scatters["stretch"] = scatter_of(stretched[0], [stretched[1]])
+    signs = {f"{name}_mm": min(mean_mm(scatter, frame.body_points), MOST_MM) for name, scatter in scatters.items()}
+    signs["contour_distance_mm"] = contour_distance_mm(frame.fixed, frame.moving, transform)
+    estimate = CALIBRATION.estimate(signs, kinds.uptake)
+    return mapped(
+        frame, transform, estimate, scatters, exchanged,
+        {**signs, "stretch_gain_ratio": gain, "uptake_images_ratio": kinds.uptake / 2,
+         **mirrored_of(frame, result).measures},
+        kinds.notes,
+    )  # fmt: skip
 
 
-def _sample_spread(frame: Frame, result: Poses) -> float:
-    """Mean distance from the result of poses found from disjoint samples, each started elsewhere."""
+def mapped(
+    frame: Frame,
+    transform: AffineTransform,
+    estimate: Estimate,
+    scatters: Mapping[str, Affine4x4],
+    exchanged: bool,
+    measures: Mapping[str, float],
+    notes: tuple[str, ...],
+) -> ErrorEstimate:
+    """An estimate with its map over the body, whose mean is the expected error."""
+    body = frame.moving if exchanged else frame.fixed
+    place = transform.inverse() if exchanged else AffineTransform.identity()
+    image, p95_mm = error_map(body, place, estimate, scatters)
+    return ErrorEstimate(
+        estimate.expected_mm,
+        estimate.low_mm,
+        estimate.high_mm,
+        max(estimate.bound_mm, p95_mm),
+        {
+            **measures,
+            "expected_error_low_mm": estimate.low_mm,
+            "expected_error_high_mm": estimate.high_mm,
+            "error_map_p95_mm": p95_mm,
+        },
+        image,
+        scatters,
+        notes,
+    )
+
+
+def _by_samples(frame: Frame, result: Poses) -> list[AffineTransform]:
+    """Poses found from disjoint samples, each started elsewhere."""
     points = replace(frame, seed=frame.seed + 101).points(replace(FINE, samples=SUBSETS * SUBSET_SAMPLES))
     generator = np.random.default_rng(frame.seed + 102)
     kicks = generator.normal(size=(SUBSETS, 6))
     kicks *= KICK_MM / np.linalg.norm(kicks, axis=1, keepdims=True)
-    many = Poses(
-        result.rotation.repeat(SUBSETS, 1, 1), result.translation_mm.repeat(SUBSETS, 1), result.centre_mm
-    ).turned(torch.from_numpy(kicks[:, :3] / frame.radius_mm), torch.from_numpy(kicks[:, 3:]))
+    many = _repeated(result, SUBSETS).turned(
+        torch.from_numpy(kicks[:, :3] / frame.radius_mm), torch.from_numpy(kicks[:, 3:])
+    )
     # Strided, so that each subset covers the whole body.
     subsets = np.swapaxes(points[: len(points) // SUBSETS * SUBSETS].reshape(-1, SUBSETS, 3), 0, 1)
     found = frame.climb(FINE, many, subsets).poses
-    transform = result.transform(0)
-    return float(
-        np.mean([mean_displacement_mm(transform, found.transform(k), frame.body_points) for k in range(SUBSETS)])
-    )
+    return [found.transform(k) for k in range(SUBSETS)]
 
 
-def _outline_shift(frame: Frame, result: Poses, transform: AffineTransform) -> float:
-    """How far the best pose is when the body's outline counts and fine detail does not."""
-    found = frame.climb(MIDDLE, result).poses.transform(0)
-    return mean_displacement_mm(transform, found, frame.body_points)
+def _by_parts(frame: Frame, result: Poses) -> list[AffineTransform]:
+    """Poses found without one eighth of the body after the other."""
+    points = replace(frame, seed=frame.seed + 103).points(replace(FINE, samples=2 * PART_SAMPLES))
+    octant = ((points > np.median(points, axis=0)) * np.array((1, 2, 4))).sum(axis=1)
+    present = np.unique(octant)
+    kept = [points[octant != part] for part in present]
+    count = min(PART_SAMPLES, *(len(rest) for rest in kept))
+    sets = np.stack([rest[np.linspace(0, len(rest) - 1, count).astype(int)] for rest in kept])
+    found = frame.climb(NUDGED, _repeated(result, len(sets)), sets).poses
+    return [found.transform(k) for k in range(len(sets))]
 
 
-def _inverse_shift(frame: Frame, transform: AffineTransform) -> float:
-    """How far the answer moves when the moving image is sampled on its own points and the fixed one interpolated."""
+def _by_exchange(frame: Frame, transform: AffineTransform) -> AffineTransform:
+    """The answer when the moving image is sampled on its own points and the fixed one interpolated."""
     swapped = Frame.of(frame.moving, frame.fixed, frame.min_inside, frame.seed + 201)
     start = Poses.of([transform.inverse()], swapped.centre_mm)
-    found = swapped.climb(FINE, start).poses.transform(0)
-    return mean_displacement_mm(transform, found.inverse(), frame.body_points)
+    return swapped.climb(replace(FINE, samples=50_000), start).poses.transform(0).inverse()
 
 
-def _stretch(frame: Frame, result: Poses) -> tuple[float, float]:
-    """How far the body moves when the pose may stretch and shear, and by what share the similarity gains by it."""
+def _by_edges(frame: Frame, result: Poses) -> AffineTransform:
+    """The answer when edges are compared instead of values."""
+    edges = replace(frame, fixed=_edges_of(frame.fixed), moving=_edges_of(frame.moving))
+    return edges.climb(replace(NUDGED, samples=40_000), result).poses.transform(0)
+
+
+def _edges_of(prepared: Prepared) -> Prepared:
+    level = prepared.levels[FINE.level]
+    strength = edge_strength(level.sampler.voxels, level.grid.spacing_mm)
+    levels = list(prepared.levels)
+    levels[FINE.level] = Level(CellSampler.of(strength), level.grid)
+    return replace(prepared, levels=tuple(levels))
+
+
+def _by_curvature(frame: Frame, result: Poses) -> Affine4x4:
+    """The scatter of a maximum with this curvature and this noise of the slopes."""
+    radius = frame.radius_mm
+    points = replace(frame, seed=frame.seed + 104).points(replace(FINE, samples=SLOPE_SETS * SLOPE_SAMPLES))
+    sets = np.swapaxes(points[: len(points) // SLOPE_SETS * SLOPE_SETS].reshape(-1, SLOPE_SETS, 3), 0, 1)
+    slopes = _slopes(frame, _repeated(result, SLOPE_SETS), sets)
+    noise = np.cov(slopes.T) / SLOPE_SETS
+    steps = CURVATURE_STEP_MM * np.concatenate([np.eye(6), -np.eye(6)])
+    around = _repeated(result, 12).turned(torch.from_numpy(steps[:, :3] / radius), torch.from_numpy(steps[:, 3:]))
+    ahead = _slopes(frame, around, points[::4])
+    curvature = -(ahead[:6] - ahead[6:]) / (2 * CURVATURE_STEP_MM)
+    values, axes = np.linalg.eigh((curvature + curvature.T) / 2)
+    inverse = (axes / np.maximum(values, LEAST_CURVATURE)) @ axes.T
+    covariance = inverse @ noise @ inverse
+    sizes, directions = np.linalg.eigh(covariance)
+    moves = np.sqrt(np.clip(sizes, 0, MOST_MM**2)) * directions
+    several = _repeated(result, 6).turned(
+        torch.from_numpy(moves.T[:, :3].copy() / radius), torch.from_numpy(moves.T[:, 3:].copy())
+    )
+    return 6 * scatter_of(result.transform(0), [several.transform(k) for k in range(6)])
+
+
+def _slopes(frame: Frame, poses: Poses, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(poses, 6): the derivatives of the similarity by turns (in mm at the radius of the body) and shifts."""
+    _, moment, force = frame.objective(FINE, points).value_and_gradient(poses)
+    turns = torch.einsum("pij,gij->pg", moment, RIGID / frame.radius_mm)
+    return torch.cat([turns, force], dim=1).numpy()
+
+
+def _stretched(frame: Frame, result: Poses) -> tuple[tuple[AffineTransform, AffineTransform], float]:
+    """The pose with the outline, the same allowed to stretch and shear, and by what share the similarity gains."""
     rigid = frame.climb(WITH_OUTLINE, result)
     stretched = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
-    moved_mm = mean_displacement_mm(rigid.poses.transform(0), stretched.poses.transform(0), frame.body_points)
     before, after = (float(s.similarity[0]) - INDEPENDENT for s in (rigid, stretched))
-    return moved_mm, after / max(before, 1e-9) - 1
+    return (rigid.poses.transform(0), stretched.poses.transform(0)), after / max(before, 1e-9) - 1
+
+
+def _repeated(pose: Poses, count: int) -> Poses:
+    return Poses(pose.rotation.repeat(count, 1, 1), pose.translation_mm.repeat(count, 1), pose.centre_mm)

@@ -1,0 +1,81 @@
+"""Whether the moving image would match better if it were its own mirror image.
+
+Two images of one body agree in what tells its sides apart; a mirrored one agrees better with the mirror image of the
+body, and images of two people, or of a body without sides, agree with both alike. So the result is reflected, refined,
+and compared with what it was over disjoint sets of samples that no refinement has seen: how much of the similarity the
+reflected pose keeps (`mirror_ratio`), and how many standard errors the difference is worth (`mirror_margin_ratio`,
+positive where the image as it is matches better).
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from .objective import INDEPENDENT, Poses
+from .search import COARSE, FINE, MIDDLE, SAME_POSE_MM, Frame, distinct
+
+MIRRORS = ((-1.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, -1.0))
+ASIDE_MM = (-10.0, 0.0, 10.0)
+"""The middle of a body is not known better than this."""
+
+ROUGH = replace(COARSE, max_iterations=20)
+FINER = replace(FINE, samples=25_000)
+CLIMBING_ON = 2
+
+SETS = 24
+SET_SAMPLES = 6000
+COMPARED = replace(FINE, samples=SETS * SET_SAMPLES, bins=24)
+MOST = 1000.0
+"""Keeps the measures finite where there is nothing at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mirrored:
+    """How the reflected pose compares: its share of the similarity, and the margin of the pose over it."""
+
+    ratio: float
+    margin: float
+
+    @property
+    def measures(self) -> dict[str, float]:
+        """By the names under which a registration carries them."""
+        return {"mirror_ratio": self.ratio, "mirror_margin_ratio": self.margin}
+
+
+def mirrored_of(frame: Frame, result: Poses) -> Mirrored:
+    """Compare `result` (one pose) with the best of its reflections."""
+    reflected = _refined(frame, _reflections(result))
+    points = replace(frame, seed=frame.seed + 401).points(COMPARED)
+    # Strided, so that each set covers the whole body.
+    sets = np.swapaxes(points[: len(points) // SETS * SETS].reshape(-1, SETS, 3), 0, 1)
+    objective = frame.objective(COMPARED, sets)
+    here, there = (objective.value(_repeated(pose, SETS))[0].numpy() - INDEPENDENT for pose in (result, reflected))
+    difference = here - there
+    spread = max(float(difference.std(ddof=1)) / np.sqrt(SETS), 1e-12)
+    ratio = float(there.mean()) / max(float(here.mean()), 1e-9)
+    return Mirrored(min(ratio, MOST), float(np.clip(difference.mean() / spread, -MOST, MOST)))
+
+
+def _reflections(pose: Poses) -> Poses:
+    """The fixed body mirrored in each of three planes near its centre, then put where `pose` puts it."""
+    linear, places = [], []
+    for mirror in MIRRORS:
+        reflection = torch.diag(torch.tensor(mirror, dtype=torch.float64))
+        normal = (1 - torch.tensor(mirror, dtype=torch.float64)) / 2
+        for aside in ASIDE_MM:
+            linear.append(pose.rotation[0] @ reflection)
+            places.append(pose.translation_mm[0] + pose.rotation[0] @ (normal * aside))
+    return Poses(torch.stack(linear), torch.stack(places), pose.centre_mm)
+
+
+def _refined(frame: Frame, poses: Poses) -> Poses:
+    coarse = frame.climb(ROUGH, poses)
+    kept = distinct(coarse.poses, coarse.similarity, frame.body_points, SAME_POSE_MM, CLIMBING_ON)
+    middle = frame.climb(MIDDLE, coarse.poses[kept])
+    best = middle.poses[int(torch.argmax(middle.similarity)) :][:1]
+    return frame.climb(FINER, best).poses
+
+
+def _repeated(pose: Poses, count: int) -> Poses:
+    return Poses(pose.rotation.repeat(count, 1, 1), pose.translation_mm.repeat(count, 1), pose.centre_mm)
