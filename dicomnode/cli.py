@@ -11,7 +11,7 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import benchmark, conformance, files, ledger, node, peers, upkeep
+from .commands import benchmark, conformance, files, ledger, node, peers, train, upkeep
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
 from .observe.logs import configure_logs
@@ -36,6 +36,7 @@ app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)
 app.command()(upkeep.migrate)
 app.command()(conformance.conformance)
+app.command()(train.train)
 
 OWN_PACKAGES = ("dicomnode", "fusion", "storage")
 

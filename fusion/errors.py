@@ -4,6 +4,7 @@ FusionError
 ├── GeometryError        a grid or transform that cannot be used
 ├── UnusableVolumeError  voxels that hold nothing to work on (empty, constant)
 ├── UnknownNameError     a registrar, method or metric that no table holds
+├── UnusableWeightsError trained weights that are not there or do not fit
 └── ParameterError       a parameter outside of what the algorithm is defined for
 """
 
@@ -24,6 +25,10 @@ class UnusableVolumeError(FusionError):
 
 class ParameterError(FusionError):
     """A parameter outside of what the algorithm is defined for."""
+
+
+class UnusableWeightsError(FusionError):
+    """Trained weights that are not there, or not those of the network."""
 
 
 class UnknownNameError(FusionError):
