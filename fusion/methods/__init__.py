@@ -5,9 +5,14 @@ from types import MappingProxyType
 
 from .alpha_blend import AlphaBlend
 from .average import Average
+from .cca import Cca
 from .checkerboard import Checkerboard
 from .curvelet import Curvelet
+from .decision_map import DecisionMap
 from .dwt import Dwt
+from .fotgv import Fotgv
+from .guided_filter import GuidedFilter
+from .l0_base_detail import L0BaseDetail
 from .laplacian_pyramid import LaplacianPyramid
 from .maximum import Maximum
 from .method import Fused, Legend, Method
@@ -15,6 +20,7 @@ from .minimum import Minimum
 from .msvd import Msvd
 from .nsct import Nsct
 from .nsst import Nsst
+from .nsst_mi import NsstMi
 from .pca import Pca
 from .swt import Swt
 from .weighted_sum import WeightedSum
@@ -24,15 +30,21 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
     {
         "alpha_blend": AlphaBlend,
         "average": Average,
+        "cca": Cca,
         "checkerboard": Checkerboard,
         "curvelet": Curvelet,
+        "decision_map": DecisionMap,
         "dwt": Dwt,
+        "fotgv": Fotgv,
+        "guided_filter": GuidedFilter,
+        "l0_base_detail": L0BaseDetail,
         "laplacian_pyramid": LaplacianPyramid,
         "maximum": Maximum,
         "minimum": Minimum,
         "msvd": Msvd,
         "nsct": Nsct,
         "nsst": Nsst,
+        "nsst_mi": NsstMi,
         "pca": Pca,
         "swt": Swt,
         "weighted_sum": WeightedSum,
