@@ -15,6 +15,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import RawIOBase
 from pathlib import Path
@@ -25,6 +26,14 @@ from .records import EncodedBytes, StoredObject
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Staged:
+    """Bytes on disk that are no object yet; `temporary` is None when the object is there already."""
+
+    stored: StoredObject
+    temporary: Path | None
 
 
 class ObjectStore:
@@ -42,15 +51,40 @@ class ObjectStore:
 
         Raises `StorageFullError` with nothing written when less than the reserve would stay free.
         """
-        digest, size_bytes = _digest(parts), sum(len(part) for part in parts)
-        place = self._place(digest)
+        staged = self.stage(*parts)
+        self.publish([staged])
+        return staged.stored
+
+    def stage(self, *parts: EncodedBytes) -> "Staged":
+        """Write `parts`, durable but not yet to be found; `publish` makes an object of it, `discard` nothing.
+
+        Raises as `put` does.
+        """
+        stored = StoredObject(_digest(parts), sum(len(part) for part in parts))
         with _translated("the object store cannot write"):
-            if not self._kept_already(place, size_bytes):
-                self._refuse_when_full(size_bytes)
-                self._write(place, parts)
-            # Also when the file was there: whoever renamed it may not have come as far as this line.
-            _sync_directory(place.parent)
-        return StoredObject(digest, size_bytes)
+            if self._kept_already(self._place(stored.digest), stored.size_bytes):
+                return Staged(stored, None)
+            self._refuse_when_full(stored.size_bytes)
+            return Staged(stored, self._write(parts))
+
+    def publish(self, staged: "Sequence[Staged]") -> None:
+        """Make objects of what was staged: the directories of several are brought to disk together."""
+        shelves = set()
+        with _translated("the object store cannot write"):
+            for one in staged:
+                place = self._place(one.stored.digest)
+                shelves.add(place.parent)
+                if one.temporary is not None and (one.temporary.exists() or not place.exists()):  # else: done before
+                    one.temporary.rename(place)
+            # Also where the file was there: whoever renamed it may not have come as far as this line.
+            for shelf in shelves:
+                _sync_directory(shelf)
+
+    def discard(self, staged: "Staged") -> None:
+        """Let go of what was staged and not published."""
+        if staged.temporary is not None:
+            with suppress(FileNotFoundError):
+                staged.temporary.unlink()
 
     def scratch(self) -> BinaryIO:
         """A file without a name, for what is too large for memory while it arrives; gone when it is closed.
@@ -139,7 +173,7 @@ class ObjectStore:
                 f"{self._root} has {free} bytes free and {self._reserve_bytes} are kept in reserve; free some room"
             )
 
-    def _write(self, place: Path, parts: Sequence[EncodedBytes]) -> None:
+    def _write(self, parts: Sequence[EncodedBytes]) -> Path:
         temporary = self._incoming / uuid.uuid4().hex
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o440)
@@ -147,11 +181,11 @@ class ObjectStore:
                 for part in parts:
                     _write_all(file, part)
                 os.fsync(descriptor)
-            temporary.rename(place)
         except BaseException:
             with suppress(FileNotFoundError):
                 temporary.unlink()
             raise
+        return temporary
 
     @contextmanager
     def _lock(self, kind: int) -> Iterator[None]:

@@ -91,11 +91,12 @@ GROUPS = (
     "MRDiffusionSequence",
     "ContrastBolusAgentSequence",
 )
-WANTED_TAGS = [
-    tag
+TAGS = {
+    keyword: tag
     for keyword in (*IDENTIFYING, *GROUPS, *(name for names in ATTRIBUTES.values() for name in names))
     if (tag := tag_for_keyword(keyword)) is not None
-]
+}
+WANTED_TAGS = list(TAGS.values())
 
 Value = str | int | float | list[str | int | float]
 
@@ -174,6 +175,9 @@ def _inner(group: Dataset) -> Iterator[Dataset]:
 
 
 def _get(dataset: Dataset, keyword: str) -> Any:
+    tag = TAGS.get(keyword)
+    if tag is not None and tag not in dataset.keys():  # noqa: SIM118 - the library's own test makes a tag first
+        return None
     try:
         return dataset.get(keyword)
     except UNREADABLE:

@@ -7,19 +7,20 @@ when it raises, nothing is visible.
 import re
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from zoneinfo import ZoneInfo
 
 from storage.catalogue import Catalogue
 from storage.errors import UnknownRecordError
 from storage.objects import ObjectStore
-from storage.records import AddOutcome, ReceivedInstance, StoredObject
+from storage.records import AddOutcome, InstanceRecord, ReceivedInstance, StoredObject
 
 from ..errors import MissingIdentifierError, NotParsableError, UidMismatchError
 from ..network.sop_classes import DEFLATED_SYNTAXES, EXPLICIT_VR_BIG_ENDIAN, IMPLICIT_VR_LITTLE_ENDIAN
 from ..settings import Settings
 from .file_format import file_head
 from .framing import Framing, frame
+from .group_commit import GroupCommit
 from .header import Header
 from .instance_record import instance_record
 from .pixels import check_pixels
@@ -34,6 +35,7 @@ class Ingest:
     def __init__(self, store: ObjectStore, catalogue: Catalogue, settings: Settings) -> None:
         self._store = store
         self._catalogue = catalogue
+        self._commit = GroupCommit(store, catalogue)
         self._quiet_time = timedelta(seconds=settings.matching.quiet_time_s)
         self._domain = settings.node.patient_id_domain
         self._domains = {
@@ -43,8 +45,13 @@ class Ingest:
 
     def __call__(self, received: ReceivedInstance) -> AddOutcome:
         header, framing = checked(received)
-        stored = self._store.put(file_head(received), received.dataset)
-        return self._enter(received, header, framing, stored, received.received_at + self._quiet_time)
+        staged = self._store.stage(file_head(received), received.dataset)
+        try:
+            record = self._record(received, header, framing, staged.stored)
+        except BaseException:
+            self._store.discard(staged)
+            raise
+        return self._commit(staged, record, received.received_at + self._quiet_time)
 
     def again(self, stored: StoredObject, received: ReceivedInstance) -> AddOutcome:
         """Enter an instance whose bytes are already kept as `stored`; its quiet time is over.
@@ -56,12 +63,12 @@ class Ingest:
         with suppress(UnknownRecordError):
             source = self._catalogue.series(header.text("SeriesInstanceUID")).source_ae_title
             received = replace(received, calling_ae_title=source)
-        return self._enter(received, header, framing, stored, received.received_at)
+        return self._catalogue.add_instance(self._record(received, header, framing, stored), received.received_at)
 
-    def _enter(
-        self, received: ReceivedInstance, header: Header, framing: Framing, stored: StoredObject, due_at: datetime
-    ) -> AddOutcome:
-        record = instance_record(
+    def _record(
+        self, received: ReceivedInstance, header: Header, framing: Framing, stored: StoredObject
+    ) -> InstanceRecord:
+        return instance_record(
             received,
             header,
             framing,
@@ -69,7 +76,6 @@ class Ingest:
             domain=self._domains.get(received.calling_ae_title, self._domain),
             local=self._local,
         )
-        return self._catalogue.add_instance(record, due_at)
 
 
 def checked(received: ReceivedInstance) -> tuple[Header, Framing]:

@@ -159,7 +159,7 @@ def test_what_fails_leaves_nothing_visible(memory: Memory, monkeypatch: pytest.M
 
         return fail
 
-    monkeypatch.setattr(memory.objects, "put", failing(StorageFullError("full")))
+    monkeypatch.setattr(memory.objects, "stage", failing(StorageFullError("full")))
     with pytest.raises(StorageFullError):
         memory.take(instance)
     monkeypatch.undo()
