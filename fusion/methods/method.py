@@ -1,7 +1,7 @@
 """What a fusion method is, and what it hands back."""
 
 from collections.abc import Mapping
-from dataclasses import Field, dataclass
+from dataclasses import Field, dataclass, replace
 from typing import Any, ClassVar, Protocol
 
 import torch
@@ -15,7 +15,8 @@ class Fused:
 
     `image` is (slice, row, column) float32 in 0…1 for a grey method, or (slice, row, column, 3) uint8 sRGB for a
     colour method. `legend` says what the colours mean: the label, lower and upper end and unit of each layer that
-    has a colour bar.
+    has a colour bar. `contribution`, where the method mixes its inputs voxel by voxel, is the share of the fixed image
+    (slice, row, column) float32 in 0…1: what a fused voxel is made of.
     """
 
     image: torch.Tensor
@@ -23,6 +24,7 @@ class Fused:
     method: str
     parameters: Mapping[str, Any]
     legend: tuple["Legend", ...] = ()
+    contribution: torch.Tensor | None = None
 
     @property
     def is_colour(self) -> bool:
@@ -31,7 +33,8 @@ class Fused:
 
     def to(self, device: torch.device | str) -> "Fused":
         """The same image on `device`."""
-        return Fused(self.image.to(device), self.grid, self.method, self.parameters, self.legend)
+        contribution = None if self.contribution is None else self.contribution.to(device)
+        return replace(self, image=self.image.to(device), contribution=contribution)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ NETWORKS: Mapping[str, NetworkEntry] = MappingProxyType(
             DenseFuse,
             Recipe(
                 Reconstruction,
-                steps=800,
-                smaller="crops of 64 x 64 and 800 steps of 8 instead of 80 000 images of 256 x 256",
+                steps=400,
+                learning_rate=2e-3,
+                smaller="crops of 64 x 64 and 400 steps of 8 instead of 80 000 images of 256 x 256",
             ),
         ),
     }

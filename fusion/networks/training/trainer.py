@@ -19,7 +19,7 @@ from .state import TrainingState
 STRIDE = 1_000_003
 """Steps of different seeds draw from different generators."""
 
-VALIDATION_PAIRS = 32
+VALIDATION_PAIRS = 16
 """Validation looks at this many pairs, evenly spaced; the same ones each time."""
 
 
