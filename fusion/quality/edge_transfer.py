@@ -32,14 +32,14 @@ def qabf(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Value
 def q_min(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Values:
     """The smaller of Σ Q^AF g_A / Σ g_A and Σ Q^BF g_B / Σ g_B: edges of the worse-served source. Differentiable."""
     transfer = edge_transfer(fixed, moved, fused, dimensions)
-    return torch.minimum(
-        _ratio(
-            _sum(transfer.of_fixed * transfer.fixed_strength, dimensions), _sum(transfer.fixed_strength, dimensions)
-        ),
-        _ratio(
-            _sum(transfer.of_moved * transfer.moved_strength, dimensions), _sum(transfer.moved_strength, dimensions)
-        ),
+    of_fixed, of_moved = (
+        _ratio(_sum(kept * strength, dimensions), _sum(strength, dimensions))
+        for kept, strength in (
+            (transfer.of_fixed, transfer.fixed_strength),
+            (transfer.of_moved, transfer.moved_strength),
+        )
     )
+    return torch.minimum(of_fixed, of_moved)
 
 
 def nabf(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Values:

@@ -1,8 +1,9 @@
 """Sums over windows that lie wholly inside an image, along its last axes.
 
-An image here is a tensor whose last `dimensions` axes are the image: (…, row, column) with two, (…, slice, row, column)
-with three; what is before them is a batch, and every image gets its own value. So a stack of slices is measured slice by
-slice with `dimensions=2` and as one volume with `dimensions=3`. Everything is differentiable and keeps dtype and device.
+An image here is a tensor whose last `dimensions` axes are the image: (…, row, column) with two, (…, slice, row,
+column) with three; what is before them is a batch, and every image gets its own value. So a stack of slices is
+measured slice by slice with `dimensions=2` and as one volume with `dimensions=3`. Everything is differentiable and
+keeps dtype and device.
 """
 
 from collections.abc import Sequence
