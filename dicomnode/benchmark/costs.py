@@ -36,11 +36,15 @@ def cost_key(pair: str, tool: str) -> str:
     return f"cost/{pair}/{tool}"
 
 
-def cost_jobs(pairs: Sequence[str], peers: Sequence[Peer], data: Path | None) -> list[tuple[str, Callable[[], Row]]]:
-    """What is to be measured, by key: this node's command and its engine, and `peers`, on the same files."""
+def cost_jobs(
+    pairs: Sequence[str], peers: Sequence[Peer], data: Path | None, *, engine: bool
+) -> list[tuple[str, Callable[[], Row]]]:
+    """What is to be measured, by key: this node's command, its `engine` alone, and `peers`, on the same files."""
     jobs: list[tuple[str, Callable[[], Row]]] = [(cost_key("", IMPORTS), importing)]
     for pair in pairs:
-        jobs += [(cost_key(pair, tool), partial(cost, pair, tool, None, data)) for tool in (COMMAND, ENGINE)]
+        jobs += [
+            (cost_key(pair, tool), partial(cost, pair, tool, None, data)) for tool in (COMMAND, ENGINE)[: 1 + engine]
+        ]
         jobs += [(cost_key(pair, peer.name), partial(cost, pair, peer.name, peer, data)) for peer in peers]
     return jobs
 

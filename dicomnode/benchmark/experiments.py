@@ -53,7 +53,19 @@ def verdicts(_tools: Sequence[str], runs: int = GENERATED_RUNS) -> list[Trial]:
         level = JUDGED_LEVELS[int(generator.integers(len(JUDGED_LEVELS)))]
         change = tuple(CHANGES)[int(generator.integers(len(CHANGES)))]
         trials.append(Trial("verdicts", JUDGED[index % len(JUDGED)], OURS, level, index, change))
-    return sorted(trials, key=lambda trial: JUDGED.index(trial.pair))
+    return trials
+
+
+def everything(tools: Sequence[str], parts: Sequence[str]) -> list[Trial]:
+    """All trials of these parts, first starts first: a run that is stopped has looked everywhere a little."""
+    trials = [trial for part, make in FULL.items() if part in parts for trial in make(tools)]
+    return sorted(trials, key=rank)
+
+
+def rank(trial: Trial) -> tuple[bool, float]:
+    """Pairs as they are come first: their consensus is what the others are measured against."""
+    share = trial.index / (GENERATED_RUNS if trial.experiment == "verdicts" else STARTS)
+    return trial.experiment != "accuracy", share
 
 
 def starts(tool: str, pair: str) -> int:
@@ -75,8 +87,6 @@ def small(pair: str, tools: Sequence[str]) -> list[Trial]:
     return [
         *(Trial("accuracy", pair, tool) for tool in tools),
         *(Trial("spread", pair, OURS, "middle", index) for index in range(2)),
-        Trial("capture", pair, OURS, "middle", 0),
         Trial("capture", pair, OURS, "flip", 0),
-        Trial("capture", pair, OURS, "middle", 0, "cut away"),
         Trial("verdicts", pair, OURS, "near", 0, "noisy"),
     ]

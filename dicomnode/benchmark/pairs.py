@@ -94,9 +94,9 @@ PAIRS: Mapping[str, Callable[[Path | None], Pair]] = MappingProxyType(
 )
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def load_pair(name: str, data: Path | None) -> Pair:
-    """A pair by its name; the last two are kept. Raises `SettingsError` where its images are not there."""
+    """A pair by its name; the last ones are kept. Raises `SettingsError` where its images are not there."""
     return PAIRS[name](data)
 
 

@@ -70,18 +70,18 @@ def jobs_of(plan: Plan, tools: Mapping[str, Tool], peers: Sequence[Peer]) -> lis
     if "cost" in plan.parts:
         pairs = costs.MEASURED if plan.full else (small_pair(plan),)
         measured = [peer for peer in peers if peer.name in experiments.RIGID_PEERS and plan.full]
-        jobs += costs.cost_jobs(pairs, measured, plan.data)
+        jobs += costs.cost_jobs(pairs, measured, plan.data, engine=plan.full)
     if "deformable" in plan.parts and plan.full:
         jobs += deformable_jobs(peers, plan.data)
     if "clinical" in plan.parts and plan.full:
-        jobs += costs.cost_jobs((costs.CLINICAL,), (), plan.data)
+        jobs += costs.cost_jobs((costs.CLINICAL,), (), plan.data, engine=False)
     return jobs
 
 
 def trials_of(plan: Plan, tools: Sequence[str]) -> list[Trial]:
     """The rigid registrations in this process."""
     if plan.full:
-        return [trial for part, make in experiments.FULL.items() if part in plan.parts for trial in make(tools)]
+        return experiments.everything(tools, plan.parts)
     return [trial for trial in experiments.small(small_pair(plan), tools) if trial.experiment in plan.parts]
 
 
