@@ -22,6 +22,8 @@ LEVELS = 5
 HIDDEN = (24, 72, 72, 72, 72)
 """Width at each level, finest first: the finest has most of the voxels and the coarsest most of the context."""
 
+STRETCH = 0.05
+
 SLAB = 2**19
 """Voxels of one level that are weighed at once when nothing is to be learned: what bounds the memory."""
 
@@ -91,7 +93,7 @@ class MixtureWeights(nn.Module):
         self, first: torch.Tensor, second: torch.Tensor, spacing: Sequence[float] | None = None
     ) -> torch.Tensor:
         """The weight of the first image (n, 1, …) in 0…1. `spacing` of the axes is needed when they differ."""
-        return torch.sigmoid(self.logits(first, second, spacing))
+        return settled(self.logits(first, second, spacing))
 
     def logits(self, first: torch.Tensor, second: torch.Tensor, spacing: Sequence[float] | None = None) -> torch.Tensor:
         """Log odds of the first image (n, 1, …)."""
@@ -108,6 +110,16 @@ class MixtureWeights(nn.Module):
             carried, context = (torch.cat(part, dim=2) for part in zip(*parts, strict=True))
             below = carried, context
         return carried
+
+
+def settled(logits: torch.Tensor) -> torch.Tensor:
+    """Weights that are exactly 0 or 1 where the evidence is clear, so that such voxels are copies.
+
+    A sigmoid stretched by `STRETCH` on both sides and cut; what is learned from passes as if it were not cut.
+    """
+    soft = torch.sigmoid(logits)
+    cut = ((1 + 2 * STRETCH) * soft - STRETCH).clamp(0, 1)
+    return cut if not logits.requires_grad else soft + (cut - soft).detach()
 
 
 def _pyramid(first: torch.Tensor, second: torch.Tensor, spacing: tuple[float, ...]) -> list[_Level]:

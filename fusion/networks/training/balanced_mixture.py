@@ -16,11 +16,14 @@ GREY_LEVELS = 255.0
 GAINS = {"edges": 10.0, "information": 4.0, "difference": 1.0, "structure": 2.0}
 """What a unit of gain over the brighter voxel is worth: Q^AB/F, VIF, SCD, SSIM."""
 
-FLOORS = {"edges": 10.0, "information": 10.0, "difference": 10.0, "all_difference": 10.0, "structure": 10.0}
+FLOORS = {"edges": 10.0, "information": 30.0, "difference": 15.0, "all_difference": 15.0, "structure": 15.0}
 """What it costs when the worse-served source has less than it has in the brighter voxel."""
 
 SLACK = {"structure": 0.003}
-INVENTED = 5.0
+"""How much less may go unpunished."""
+
+INVENTED, SOFTNESS = 10.0, 10.0
+"""The price of N^AB/F, and over how many grey levels of gradient an edge becomes one that no source has."""
 
 
 class BalancedMixture(Objective):
@@ -59,7 +62,8 @@ def measured(first: torch.Tensor, second: torch.Tensor, fused: torch.Tensor) -> 
     )
     total = (strengths[0] + strengths[1]).clamp_min(1.0)
     lost = (1 - edges.of_fixed) * edges.fixed_strength + (1 - edges.of_moved) * edges.moved_strength
-    new = edges.fused_strength > torch.maximum(edges.fixed_strength, edges.moved_strength)
+    stronger = edges.fused_strength - torch.maximum(edges.fixed_strength, edges.moved_strength)
+    new = torch.where(stronger > 0, torch.tanh(stronger / SOFTNESS), 0.0)
     information = pair_vif(first, fused), pair_vif(second, fused)
     difference = correlation(fused - second, first), correlation(fused - first, second)
     return {
@@ -70,5 +74,5 @@ def measured(first: torch.Tensor, second: torch.Tensor, fused: torch.Tensor) -> 
         "difference": difference[0] + difference[1],
         "least_difference": torch.minimum(*difference),
         "structure": ssim(first, second, fused),
-        "invented": torch.where(new, lost, 0.0).sum(dim=(1, 2)) / total,
+        "invented": (new * lost).sum(dim=(1, 2)) / total,
     }
