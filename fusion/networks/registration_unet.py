@@ -51,7 +51,8 @@ class RegistrationUNet(nn.Module):
         self.down = nn.ModuleList([_convolved(fine + len(SHIFTS), middle), _convolved(middle, coarse)])
         self.bottom = _convolved(coarse, coarse)
         self.up = nn.ModuleList([_convolved(coarse + middle, middle), _convolved(middle + fine, fine)])
-        self.last = _convolved(fine, fine)
+        self.last = _convolved(fine + 6, fine)
+        self.sharpness = nn.Parameter(torch.full((2,), 2.0))
         self.velocity = nn.Conv3d(fine, 3, 3, padding=1)
         # The first velocity is next to nothing: training begins at the identity.
         nn.init.normal_(self.velocity.weight, std=1e-4)
@@ -67,7 +68,11 @@ class RegistrationUNet(nn.Module):
         coarse = self.bottom(self.down[1](functional.avg_pool3d(middle, 2)))
         up = self.up[0](torch.cat([enlarged(coarse), middle], dim=1))
         up = self.up[1](torch.cat([enlarged(up), fine], dim=1))
-        velocity: torch.Tensor = self.velocity(self.last(up))
+        guesses = [
+            expected_shift(near, self.sharpness[0]) * FIELD_STEP,
+            enlarged(expected_shift(far, self.sharpness[1])) * 2 * FIELD_STEP,
+        ]
+        velocity: torch.Tensor = self.velocity(self.last(torch.cat([up, *guesses], dim=1))) + smooth(sum(guesses) / 2)
         return velocity
 
     def displacement(self, fixed: torch.Tensor, moving: torch.Tensor, passes: int = 1) -> torch.Tensor:
@@ -106,6 +111,19 @@ def _costs(fixed: torch.Tensor, moving: torch.Tensor, step: int, pool: int) -> t
     volume = functional.avg_pool3d(torch.cat(found, dim=1), pool)
     volume = volume - volume.mean(dim=1, keepdim=True)
     return volume / (volume.square().mean().sqrt() + 1e-6)
+
+
+def expected_shift(costs: torch.Tensor, sharpness: torch.Tensor) -> torch.Tensor:
+    """(1, 27, …) to (1, 3, …) steps: the mean of the shifts, each weighed by how well it matches round about."""
+    weights = torch.softmax(-sharpness * smooth(costs), dim=1)
+    shifts = torch.tensor(SHIFTS, dtype=costs.dtype, device=costs.device)
+    expected: torch.Tensor = torch.einsum("nkzyx,ki->nizyx", weights, shifts)
+    return expected
+
+
+def smooth(values: torch.Tensor) -> torch.Tensor:
+    """The mean over 3 x 3 x 3 neighbours; the edge goes on."""
+    return functional.avg_pool3d(functional.pad(values, [1] * 6, mode="replicate"), 3, stride=1)
 
 
 def _convolved(inputs: int, outputs: int) -> nn.Sequential:
