@@ -68,7 +68,7 @@ class Findings:
 
     def reference(self, pair: str, tool: str) -> tuple[AffineTransform, str]:
         """The truth to measure `tool` against before any motion, and what it is called."""
-        consensus = self.consensus(pair, tool)
+        consensus = self.consensus(pair, tool) if self.pairs[pair]["by_consensus"] else None
         if consensus is not None and consensus.spread_mm <= CONSENSUS_SPREAD_MM:
             return consensus.transform, "consensus"
         return transform_of(self.pairs[pair]["stated"]), "stated"

@@ -46,6 +46,17 @@ def against_consensus(*pairs: str, limit_mm: float) -> Callable[[Findings], Valu
     return measured
 
 
+def head_accuracy(found: Findings) -> Value:
+    """At 2 mm and native; the first once more against the native consensus, which knows the same head better."""
+    value = against_consensus(HEAD_2MM, HEAD_NATIVE, limit_mm=0.3)(found)
+    consensus = found.consensus(HEAD_NATIVE, OURS)
+    rows = found.of("accuracy", pair=HEAD_2MM, tool=OURS)
+    if value is None or consensus is None or not rows:
+        return value
+    error = found.error_against(rows[0], consensus.transform).mean_mm
+    return f"{value[0]}; at 2 mm from the native consensus {error:.2f}", value[1]
+
+
 def start_spread(found: Findings) -> Value:
     """Of our answers from random starts."""
     rows = found.of("spread", tool=OURS)
@@ -161,7 +172,7 @@ GOALS: Sequence[Goal] = (
         "accuracy, chrisPD at 2 mm, native",
         "≤ 0.3 mm from the consensus",
         "0.21",
-        against_consensus(HEAD_2MM, HEAD_NATIVE, limit_mm=0.3),
+        head_accuracy,
     ),
     Goal("accuracy, CT to MR (tplCT)", "≤ 0.5 mm", "0.28, another pair", against_consensus("tplCT", limit_mm=0.5)),
     Goal("spread over 20 random starts", "≤ 0.05 mm", "0.01", start_spread),

@@ -17,12 +17,12 @@ PAGE = "register.md"
 HOW = """
 The moving image is put elsewhere by writing a random rigid motion into its header: not one voxel changes, and the
 truth is exact. The error is the distance between where the found and the true transform put points of the fixed body,
-as far as it lies in the moving image. **A failure** is a mean of 2.5 mm or more, or 5 mm anywhere. Where the truth of
-a pair as scanned is only stated, tools are measured against the consensus of ANTs, greedy and elastix, never with the
-tool itself in it; their own spread stands beside it, and where it is above 1 mm the stated truth is used. A consensus
-shares the bias of its members. Peers run as processes of their own on the same NIfTI files, one thread each; CPU
-seconds are those of the process and its children. Ours is measured in the same way under "Cost" and "Deformable",
-elsewhere inside of one process.
+as far as it lies in the moving image. **A failure** is a mean of 2.5 mm or more, or 5 mm anywhere. The truth of a
+pair as scanned is the examination's own where both images are of one; for averaged heads and heads that were scanned
+apart it is the consensus of ANTs, greedy and elastix, never with the tool itself in it. Their own spread stands
+beside it; where it is above 1 mm the stated truth is used. A consensus shares the bias of its members. Peers run as
+processes of their own on the same NIfTI files, one thread each; CPU seconds are those of the process and its
+children. Ours is measured in the same way under "Cost" and "Deformable", elsewhere inside of one process.
 """
 
 PICTURES = {

@@ -82,6 +82,7 @@ def pair_row(name: str, data: Path | None) -> Row:
         "voxels": [int(np.prod(volume.grid.shape)) for volume in (pair.fixed, pair.moving)],
         "stated": pair.stated.matrix.tolist(),
         "known_from": pair.known_from,
+        "by_consensus": pair.by_consensus,
         "points": np.round(points, 2).tolist(),
     }
 

@@ -162,7 +162,14 @@ def test_the_mean_of_transforms_about_one_is_that_one(middle: AffineTransform, c
 
 def rows_of(*found: tuple[str, tuple[float, float, float]]) -> list[dict[str, Any]]:
     """A pair and what tools found on it, each a shift."""
-    pair = {"key": "pair/p", "experiment": "pair", "pair": "p", "patient": "x", "stated": np.eye(4).tolist()}
+    pair: dict[str, Any] = {
+        "key": "pair/p",
+        "experiment": "pair",
+        "pair": "p",
+        "patient": "x",
+        "stated": np.eye(4).tolist(),
+    }
+    pair["by_consensus"] = True
     rows: list[dict[str, Any]] = [{**pair, "points": POINTS.tolist()}]
     for tool, shift in found:
         row = {"key": tool, "experiment": "accuracy", "pair": "p", "tool": tool, "motion": np.eye(4).tolist()}
@@ -182,6 +189,8 @@ def test_no_tool_is_measured_against_itself() -> None:
     assert (theirs.transform.matrix[0, 3], theirs.spread_mm) == pytest.approx((1.2, 0.2))
     assert found.reference("p", "elastix")[1] == "consensus"
     assert Findings(rows_of(("ants", (0, 0, 0)), ("greedy", (5.0, 0, 0)))).reference("p", OURS)[1] == "stated"
+    rows[0]["by_consensus"] = False
+    assert Findings(rows).reference("p", OURS)[1] == "stated"
 
 
 def test_a_motion_is_part_of_the_truth() -> None:
