@@ -55,7 +55,14 @@ TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "MR", "PT", "NM"]
-OutputKind = Literal["registered_series", "fused_colour", "spatial_registration", "quality_report", "parametric_map"]
+OutputKind = Literal[
+    "registered_series",
+    "fused_colour",
+    "spatial_registration",
+    "quality_report",
+    "parametric_map",
+    "expected_error",
+]
 
 
 class Section(BaseModel):

@@ -28,6 +28,7 @@ DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "spatial_registration": ("1.2.840.10008.5.1.4.1.1.66.1",),
         "quality_report": ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.88.34"),
         "parametric_map": ("1.2.840.10008.5.1.4.1.1.30",),
+        "expected_error": ("1.2.840.10008.5.1.4.1.1.30",),
     }
 )
 """What each output is written as."""
@@ -41,6 +42,7 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
         "spatial_registration": "the rigid transform, Modality REG",
         "quality_report": "a page to look at (Modality OT) and a Comprehensive 3D SR with the measurements",
         "parametric_map": "the moving quantity as float32 on the fixed grid, Modality OT",
+        "expected_error": "the expected error of the registration in mm as float32 on the fixed grid, Modality OT",
     }
 )
 

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from fusion.quality.report import Verdict
 
 from ..errors import EncodeError
+from .expected_error import expected_error
 from .fused_colour import fused_colour
 from .image_file import write_image
 from .inputs import EncodedSeries, EncodeInputs, Equipment, MovingResult
@@ -41,6 +42,7 @@ OUTPUTS: Mapping[str, Encoder] = MappingProxyType(
         "spatial_registration": spatial_registration,
         "quality_report": quality_report,
         "parametric_map": parametric_map,
+        "expected_error": expected_error,
     }
 )
 """What a recipe may name as an output. Each gives no, one or more series."""

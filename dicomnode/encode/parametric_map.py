@@ -1,10 +1,11 @@
-"""The moving quantity on the fixed grid as a float32 Parametric Map (PS3.3 A.75).
+"""Numbers on the fixed grid as a float32 Parametric Map (PS3.3 A.75): the moving quantity, or a map of the node's own.
 
 The fixed series is named as the source, because viewers lay the map over the series that it names; where the
 quantity came from is in the equipment chain, the derivation and the list of instances.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from highdicom import ContentQualificationValues, VOILUTTransformation
@@ -16,7 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import ParametricMapStorage
 
-from fusion.display import window_of
+from fusion.display import Window, window_of
 from fusion.volume import Unit, Volume
 
 from ..errors import EncodeError
@@ -48,51 +49,82 @@ UNMEASURED = math.nan
 HEADS = frozenset({"HEAD", "BRAIN", "SKULL", "FACE", "HEADNECK"})
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class MapContent:
+    """What a map holds and how it is called; `volume` lies on the fixed grid, `unit` is a UCUM code and its meaning."""
+
+    kind: str
+    series_offset: int
+    volume: Volume
+    what: str
+    label: str
+    explanation: str
+    unit: tuple[str, str]
+    quantity: Code | None
+    comment: str
+    window: Window
+
+
 def parametric_map(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
     """One float32 object. Raises `EncodeError` for a sheared fixed grid or sources that no map can name."""
+    moved = inputs.moving.moved
+    label, quantity = LABELS[moved.unit]
+    content = MapContent(
+        KIND,
+        SERIES_OFFSET,
+        moved,
+        f"{inputs.moving.volume.modality} {label} on {inputs.fixed.modality}",
+        label,
+        UNIT_MEANINGS[moved.unit],
+        (moved.unit.value, UNIT_MEANINGS[moved.unit]),
+        quantity,
+        MEASURE_ON_ORIGINAL,
+        window_of(inputs.moving.volume),
+    )
+    return (map_series(inputs, content),)
+
+
+def map_series(inputs: EncodeInputs, content: MapContent) -> EncodedSeries:
+    """A series of one map. Raises `EncodeError` for a sheared fixed grid or sources that no map can name."""
     require_orthogonal(inputs.fixed.grid)
-    label, _ = LABELS[inputs.moving.moved.unit]
-    what = f"{inputs.moving.volume.modality} {label} on {inputs.fixed.modality}"
-    identity = identify(inputs, KIND, SERIES_OFFSET, "OT", ParametricMapStorage, what)
+    identity = identify(inputs, content.kind, content.series_offset, "OT", ParametricMapStorage, content.what)
     dataset = begin(inputs, identity)
     add_frame_of_reference(dataset, inputs)
     try:
-        document = _document(inputs, identity)
+        document = _document(inputs, identity, content)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         # Without the library's words: they quote the headers.
         raise EncodeError("the fixed series cannot be the source of a parametric map") from error
     for keyword in ("ReferencedSeriesSequence", "StudiesContainingOtherReferencedInstancesSequence"):
         if keyword in document:
             del document[keyword]
-    organisation = derived_uid(inputs, KIND, "dimensions")  # highdicom draws one by chance
+    organisation = derived_uid(inputs, content.kind, "dimensions")  # highdicom draws one by chance
     for item in (*document.DimensionOrganizationSequence, *document.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
     for element in document:
         if element.tag not in dataset:
             put(dataset, element)
-    if inputs.moving.moved.valid is not None:
+    if content.volume.valid is not None:
         dataset.FloatPixelPaddingValue = UNMEASURED
         dataset.FloatPixelPaddingRangeLimit = UNMEASURED  # a range of one value, for validators that ask for both
-    dataset.ImageComments = MEASURE_ON_ORIGINAL
+    dataset.ImageComments = content.comment
     add_common_instances(dataset, (*inputs.fixed_headers, *inputs.moving.headers))
     add_lossy_history(dataset, inputs)
     add_equipment_chain(dataset, inputs)
-    return (finish(identity, [dataset]),)
+    return finish(identity, [dataset])
 
 
-def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
-    moved, grid, equipment = inputs.moving.moved, inputs.moving.moved.grid, inputs.equipment
-    label, quantity = LABELS[moved.unit]
-    voxels, lowest, highest = _quantities(moved)
-    window = window_of(inputs.moving.volume)
+def _document(inputs: EncodeInputs, identity: SeriesIdentity, content: MapContent) -> Dataset:
+    grid, equipment, window = content.volume.grid, inputs.equipment, content.window
+    voxels, lowest, highest = _quantities(content.volume)
     mapping = RealWorldValueMapping(
-        lut_label=label,
-        lut_explanation=UNIT_MEANINGS[moved.unit],
-        unit=CodedConcept(moved.unit.value, "UCUM", UNIT_MEANINGS[moved.unit]),
+        lut_label=content.label,
+        lut_explanation=content.explanation,
+        unit=CodedConcept(content.unit[0], "UCUM", content.unit[1]),
         value_range=(lowest, highest),
         slope=1.0,
         intercept=0.0,
-        quantity_definition=quantity,
+        quantity_definition=content.quantity,
     )
     planes = [PlanePositionSequence("PATIENT", slice_position(grid, index)) for index in range(grid.shape[0])]
     document: Dataset = ParametricMap(
@@ -112,8 +144,8 @@ def _document(inputs: EncodeInputs, identity: SeriesIdentity) -> Dataset:
         pixel_measures=PixelMeasuresSequence(pixel_spacing(grid), grid.spacing_mm[0], grid.spacing_mm[0]),
         plane_orientation=PlaneOrientationSequence("PATIENT", orientation(grid)),
         plane_positions=planes,
-        content_label=label,
-        content_description=MEASURE_ON_ORIGINAL,
+        content_label=content.label,
+        content_description=content.comment,
         content_qualification=ContentQualificationValues.RESEARCH,
     )
     return document

@@ -27,12 +27,11 @@ from .research import add_research_flags
 
 NAME = "quality_page"
 SERIES_OFFSET = 4
-WIDTH, HEIGHT = 1680, 960
-PANEL, GAP, MARGIN, HEADER, CAPTION = 360, 14, 24, 80, 34
+WIDTH = 1680
+PANEL, GAP, MARGIN, HEADER, CAPTION, FOOTER = 360, 14, 24, 80, 34, 58
 BACKGROUND, HEADER_COLOUR, FAINT, MARK = (18, 20, 24), (36, 40, 48), (158, 164, 174), (255, 255, 255)
 TEXT_LEFT = MARGIN + 3 * (PANEL + GAP) + 14
 TEXT_WIDTH = WIDTH - TEXT_LEFT - MARGIN
-TEXT_BOTTOM = HEIGHT - 56
 SCALE_MM = 50.0
 UNIT_ENDINGS = ("mm", "deg", "s")
 
@@ -56,11 +55,12 @@ def quality_page(inputs: EncodeInputs, kind: str) -> EncodedSeries:
 
 
 def page(inputs: EncodeInputs) -> Picture:
-    """The picture, (HEIGHT, WIDTH, 3)."""
-    canvas = Image.new("RGB", (WIDTH, HEIGHT), BACKGROUND)
+    """The picture, (height, WIDTH, 3); as high as its rows of panels."""
+    panels = panels_of(inputs, PANEL)
+    height = HEADER + 14 + len(panels.rows) * (CAPTION + PANEL + 10) + FOOTER
+    canvas = Image.new("RGB", (WIDTH, height), BACKGROUND)
     draw = ImageDraw.Draw(canvas)
     _draw_header(draw, inputs)
-    panels = panels_of(inputs, PANEL)
     for row, (caption, pictures) in enumerate(panels.rows):
         top = HEADER + 14 + row * (CAPTION + PANEL + 10)
         draw.text((MARGIN, top), caption, font=font(20), fill=WHITE, anchor="la")
@@ -68,8 +68,8 @@ def page(inputs: EncodeInputs) -> Picture:
             corner = (MARGIN + column * (PANEL + GAP), top + CAPTION)
             canvas.paste(Image.fromarray(picture), corner)
             _draw_marks(draw, PLANES[column], corner, panels.mm_per_pixel[column])
-    _draw_text(draw, inputs)
-    draw.text((TEXT_LEFT, HEIGHT - 24), PURPOSE, font=font(22), fill=WHITE, anchor="ld")
+    _draw_text(draw, inputs, height - FOOTER + 2)
+    draw.text((TEXT_LEFT, height - 24), PURPOSE, font=font(22), fill=WHITE, anchor="ld")
     return np.asarray(canvas)
 
 
@@ -101,15 +101,15 @@ def _draw_marks(draw: ImageDraw.ImageDraw, plane: PatientPlane, corner: tuple[in
         outlined(draw, (right, bottom - 6), f"{SCALE_MM:.0f} mm", font(15), MARK, anchor="rd")
 
 
-def _draw_text(draw: ImageDraw.ImageDraw, inputs: EncodeInputs) -> None:
+def _draw_text(draw: ImageDraw.ImageDraw, inputs: EncodeInputs, bottom: int) -> None:
     y = HEADER + 16
     for heading, sentences in _blocks(inputs):
-        if y + 44 > TEXT_BOTTOM:
+        if y + 44 > bottom:
             break
         draw.text((TEXT_LEFT, y), heading, font=font(18), fill=WHITE, anchor="la")
         y += 26
         for line in bulleted(sentences, font(16), TEXT_WIDTH):
-            if y + 20 > TEXT_BOTTOM:
+            if y + 20 > bottom:
                 draw.text(
                     (TEXT_LEFT, y), "  ... more in the measurement report", font=font(16), fill=FAINT, anchor="la"
                 )

@@ -27,13 +27,18 @@ CONTOURS: Mapping[str, Sequence[tuple[float, tuple[int, int, int]]]] = {
 """Levels of the moved image's contours as shares of its window, by modality, with their colours: for CT the skin and
 the bone, for MR the head and its bright tissue, for emission a low and a middle level."""
 SAMPLES = 500_000
+ERROR_TABLE = "hot_iron"
+ERROR_OPACITY = 0.6
+
+Row = tuple[str, tuple[Picture, ...]]
+"""A caption and a picture in each plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Panels:
     """The rows of pictures with their captions, and the size of a pixel in each of the three planes."""
 
-    rows: tuple[tuple[str, tuple[Picture, ...]], ...]
+    rows: tuple[Row, ...]
     mm_per_pixel: tuple[float, ...]
 
 
@@ -51,16 +56,29 @@ def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
         scales.append(mm_per_pixel)
     levels = "lower level cyan, upper level yellow"
     pair = f"{fixed.modality} and {moved.modality}"
-    return Panels(
-        (
-            (f"Checkerboard of {pair}", tuple(boards)),
-            (
-                f"Contours of {moved.modality} on {fixed.modality}: {levels}",
-                tuple(outlines),
-            ),
-        ),
-        tuple(scales),
-    )
+    rows: list[Row] = [
+        (f"Checkerboard of {pair}", tuple(boards)),
+        (f"Contours of {moved.modality} on {fixed.modality}: {levels}", tuple(outlines)),
+    ]
+    if inputs.moving.registration.error_map is not None:
+        rows.append(error_row(inputs.moving.registration.error_map.to("cpu"), fixed, centre, pixels))
+    return Panels(tuple(rows), tuple(scales))
+
+
+def error_row(error: Volume, fixed: Volume, centre: Points, pixels: int) -> Row:
+    """The expected error in colour over the fixed image, from zero to its largest value."""
+    highest = float(error.voxels.max())
+    window, below = Window(0.0, max(highest, 1e-3)), window_of(fixed)
+    pictures = []
+    for plane in PLANES:
+        points, _ = plane.points(fixed.grid, centre, pixels)
+        base = grey(shares(fixed, below, points))
+        share = shares(error, window, points)
+        coloured = COLOUR_TABLES[ERROR_TABLE][np.rint(share * 255).astype(np.uint8)]
+        mixed = np.rint(base * (1 - ERROR_OPACITY) + coloured * ERROR_OPACITY).astype(np.uint8)
+        inside = sample_mask(error.valid.numpy(), error.grid, points) if error.valid is not None else share > 0
+        pictures.append(np.where(inside[..., None], mixed, base))
+    return f"Expected error, from 0 (dark) to {highest:.1f} mm (bright)", tuple(pictures)
 
 
 def middle_of(volume: Volume, window: Window) -> Points:
