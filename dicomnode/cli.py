@@ -11,7 +11,7 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import benchmark, conformance, files, ledger, node, peers, train, upkeep
+from .commands import aligned, benchmark, conformance, files, ledger, node, peers, train, upkeep
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
 from .observe.logs import configure_logs
@@ -27,6 +27,8 @@ app.command()(node.serve)
 app.command()(node.work)
 app.command()(files.fuse)
 app.command()(files.register)
+app.command()(aligned.blend)
+app.command()(aligned.metrics)
 app.command()(peers.send)
 app.command()(peers.echo)
 app.command()(peers.find)

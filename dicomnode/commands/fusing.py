@@ -82,7 +82,7 @@ def fuse_files(
     if all(each.headers for each in inputs):
         plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=allow_different_patients)
         output_folder.prepare(folder, paths)
-        pairs, outputs = _dicom(plan, inputs, folder, settings, used, progress)
+        pairs, outputs = fuse_dicom(plan, inputs, folder, settings, used, progress)
     else:
         warnings = ("an input carries no patient: nothing was checked about whose images these are",)
         output_folder.prepare(folder, paths)
@@ -119,7 +119,7 @@ def recipe_named(settings: Settings, name: str) -> Recipe:
     return settings.recipes[name].recipe(name)
 
 
-def _dicom(
+def fuse_dicom(
     plan: FusionPlan,
     inputs: Sequence[LoadedInput],
     folder: Path,

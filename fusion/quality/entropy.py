@@ -35,7 +35,8 @@ ff = mi
 def nmi(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Values:
     """2 (I(A; F) / (H(A) + H(F)) + I(B; F) / (H(B) + H(F))), 0 … 2; higher is better.
 
-    Hossny, Nahavandi and Creighton 2008 (`hossny2008`), where the division was first put right. A source that is constant together with a constant fused image counts as 0.
+    Hossny, Nahavandi and Creighton 2008 (`hossny2008`). A source that is constant together with a constant fused image
+    counts as 0.
     """
     fused_entropy = en(fixed, moved, fused, dimensions)
     total = torch.zeros_like(fused_entropy)

@@ -27,7 +27,7 @@ def steps(shape: tuple[int, ...], seed: int) -> torch.Tensor:
     return torch.from_numpy(pattern)
 
 
-A, B = steps((5, 30, 33), 1), steps((5, 30, 33), 2)
+A, B = steps((3, 21, 24), 1), steps((3, 21, 24), 2)
 F = (0.5 * A + 0.5 * B).round()
 UNIT = (A / 255, B / 255, F / 255)
 
@@ -44,7 +44,7 @@ def test_entropy_and_shared_information_are_those_of_the_histograms() -> None:
     a, b, f = (image[0].numpy() for image in (A, B, F))
     entropy = {name: skimage_measure.shannon_entropy(image) for name, image in (("a", a), ("b", b), ("f", f))}
     first, second = plain_mi(a, f), plain_mi(b, f)
-    values = measure(*(image[0] for image in UNIT))
+    values = measure(UNIT[0][0], UNIT[1][0], UNIT[2][0])
     assert values["EN"] == pytest.approx(entropy["f"], abs=1e-9)
     assert values["MI"] == values["FF"] == pytest.approx(first + second, abs=1e-9)
     normalised = 2 * (first / (entropy["a"] + entropy["f"]) + second / (entropy["b"] + entropy["f"]))
@@ -61,7 +61,7 @@ def test_information_of_constants_has_a_value() -> None:
 
 def test_brightness_and_gradients_are_those_of_numpy() -> None:
     a, b, f = (image[0].numpy() for image in (A, B, F))
-    values = measure(*(image[0] for image in UNIT))
+    values = measure(UNIT[0][0], UNIT[1][0], UNIT[2][0])
     assert values["mean"] == pytest.approx(f.mean())
     assert values["SD"] == pytest.approx(f.std())
     dy, dx = np.diff(f, axis=0), np.diff(f, axis=1)
@@ -143,7 +143,7 @@ def test_feature_information_is_that_of_the_loops() -> None:
 
 def test_steps_between_slices_that_no_source_takes_are_flicker() -> None:
     assert measure(A / 255, B / 255, torch.maximum(A, B) / 255, ("flicker",))["flicker"] == 0
-    assert measure(*(image[0] for image in UNIT), ("flicker",))["flicker"] == 0
+    assert measure(UNIT[0][0], UNIT[1][0], UNIT[2][0], ("flicker",))["flicker"] == 0
     still = torch.full((4, 6, 6), 100.0)
     blinking = still + torch.tensor([0.0, 10, 0, 10])[:, None, None]
     assert measure(still / 255, still / 255, blinking / 255, ("flicker",))["flicker"] == pytest.approx(10.0, abs=1e-4)
@@ -167,7 +167,7 @@ def test_a_lesion_that_is_mixed_with_grey_loses_half() -> None:
 def test_a_stack_has_the_mean_of_its_slices_and_a_value_of_its_own(name: str) -> None:
     whole = measure(*UNIT, (name,))[name]
     if not METRICS[name].across:
-        each = [measure(*(image[number] for image in UNIT), (name,))[name] for number in range(A.shape[0])]
+        each = [measure(a, b, f, (name,))[name] for a, b, f in zip(*UNIT, strict=True)]
         assert whole == pytest.approx(float(np.mean(each)), abs=1e-9)
     assert math.isfinite(measure(*UNIT, (name,), dimensions=3)[name])
 
