@@ -47,7 +47,7 @@ class DisplacementTransform:
         return self.after(between + self.displacement_at(between))
 
     def displacement_at(self, points: Points) -> Points:
-        """u at points (…, 3) between the two affine maps, float64 on the CPU."""
+        """The displacement at points (…, 3) between the two affine maps, float64 on the CPU."""
         indices = self.grid.indices(np.asarray(points, dtype=np.float64)).reshape(-1, 3)
         return sampled(self.displacement.cpu().numpy(), indices).reshape(points.shape)
 

@@ -32,9 +32,7 @@ def jacobian_of_map(transform: PointMap, points: Points, grid: Grid) -> NDArray[
 
 
 def jacobian_map(transform: DisplacementTransform, onto: Grid) -> VoxelArray:
-    """The determinant at each voxel of `onto` by central differences of the displaced voxel centres, one-sided at
-    the border; the affine parts count."""
-    scale = float(np.linalg.det(transform.matrix[:3, :3]))
+    """The determinant of the whole transform at each voxel centre of `onto`, on the CPU."""
     result = torch.empty(onto.shape, dtype=torch.float32)
     rows, columns = onto.shape[1:]
     axes = np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij")
@@ -42,7 +40,6 @@ def jacobian_map(transform: DisplacementTransform, onto: Grid) -> VoxelArray:
         index = np.stack([np.full((rows, columns), number), *axes], axis=-1).reshape(-1, 3).astype(np.float64)
         points = onto.points(index)
         result[number] = torch.from_numpy(jacobian_of_map(transform, points, onto).reshape(rows, columns)).float()
-    del scale
     return result
 
 
@@ -74,7 +71,8 @@ def corner_determinants(displacement: VectorField, grid: Grid) -> torch.Tensor:
 
 def determinant(first: torch.Tensor, second: torch.Tensor, third: torch.Tensor) -> torch.Tensor:
     """Of the 3 × 3 matrices with these columns (3, …)."""
-    return (first * torch.linalg.cross(second, third, dim=0)).sum(dim=0)
+    across: torch.Tensor = torch.linalg.cross(second, third, dim=0)
+    return (first * across).sum(dim=0)
 
 
 def summary_of(determinants: torch.Tensor) -> JacobianSummary:

@@ -7,6 +7,7 @@ from ..choice import choose
 from ..volume import Volume
 from .affine import AffineRegistrar
 from .automatic import AutomaticRegistrar
+from .deformable import DeformableRegistrar
 from .identity import IdentityRegistrar
 from .registrar import Registrar, Registration, unregistered
 from .rigid import RigidRegistrar
@@ -16,6 +17,7 @@ REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
         "auto": AutomaticRegistrar,
         "rigid": RigidRegistrar,
         "affine": AffineRegistrar,
+        "deformable": DeformableRegistrar,
         "identity": IdentityRegistrar,
     }
 )
@@ -34,6 +36,7 @@ __all__ = [
     "REGISTRARS",
     "AffineRegistrar",
     "AutomaticRegistrar",
+    "DeformableRegistrar",
     "IdentityRegistrar",
     "Registrar",
     "Registration",

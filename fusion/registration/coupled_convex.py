@@ -73,12 +73,12 @@ def cost_table(features: Features, nodes: NodeGrid, search: DiscreteSearch) -> t
     Nodes with nothing of the region about them cost nothing wherever they go.
     """
     step, reach = nodes.step, search.reach
-    region = features.fixed_region.to(torch.float32)
+    region = features.compared.to(torch.float32)
     pooled_region = _pooled(region[None], step)
     inner = pooled_region.shape[1:]
     padding = [0, 0] + [reach] * 6
     moving = torch.nn.functional.pad(features.moving, padding)
-    counts = torch.nn.functional.pad(features.moving_region.to(torch.float32), [reach] * 6)
+    counts = torch.nn.functional.pad(features.moving_valid.to(torch.float32), [reach] * 6)
     table = torch.empty((len(search.labels), *inner), dtype=torch.float32, device=region.device)
     extent = features.shape
     for number, label in enumerate(search.labels):

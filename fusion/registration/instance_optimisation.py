@@ -20,17 +20,27 @@ LARGEST_STEP = 1.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Features:
-    """Both images' features on one grid of cubes, (slice, row, column, channels) float32, and where each counts."""
+    """Both images' features on one grid of cubes, (slice, row, column, channels) float32.
+
+    `region` (slice, row, column) bool is what the registration is about, `fixed_valid` and `moving_valid` say where
+    each image was measured.
+    """
 
     fixed: torch.Tensor
     moving: torch.Tensor
-    fixed_region: torch.Tensor
-    moving_region: torch.Tensor
+    region: torch.Tensor
+    fixed_valid: torch.Tensor
+    moving_valid: torch.Tensor
     voxel_mm: float
 
     def exchanged(self) -> "Features":
         """Fixed and moving in each other's place."""
-        return Features(self.moving, self.fixed, self.moving_region, self.fixed_region, self.voxel_mm)
+        return Features(self.moving, self.fixed, self.region, self.moving_valid, self.fixed_valid, self.voxel_mm)
+
+    @property
+    def compared(self) -> torch.Tensor:
+        """Where the fixed image has something to say."""
+        return self.region & self.fixed_valid
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -43,9 +53,9 @@ def refined(
     features: Features, nodes: NodeGrid, start: torch.Tensor, *, stiffness_mm: float, iterations: int
 ) -> torch.Tensor:
     """The field (3, *nodes.shape), mm along the axes of the grid, after `iterations` steps from `start`."""
-    field = start
+    field, compared = start, features.compared
     for _ in range(iterations):
-        equations = normal_equations(features.fixed, features.moving, features.fixed_region, field, nodes)
+        equations = normal_equations(features.fixed, features.moving, compared, features.moving_valid, field, nodes)
         field = field + step_of(equations, field, nodes, stiffness_mm)
     return field
 

@@ -44,22 +44,33 @@ class Equations:
 
 
 def normal_equations(
-    fixed: torch.Tensor, moving: torch.Tensor, region: torch.Tensor, displacement: torch.Tensor, nodes: NodeGrid
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    region: torch.Tensor,
+    moving_valid: torch.Tensor,
+    displacement: torch.Tensor,
+    nodes: NodeGrid,
 ) -> Equations:
     """The normal equations at `displacement` (3, *nodes.shape), mm along the axes of the grid.
 
     `fixed` and `moving` are (slice, row, column, channels) on one grid, `region` (slice, row, column) bool says where
-    the fixed image is compared. Points that leave the moving grid are left out.
+    the fixed image is compared, `moving_valid` the same where the moving one was measured. Points that leave the
+    moving grid, or lie nearest to an unmeasured voxel of it, are left out.
     """
     if fixed.device.type == "cpu":
         from .normal_equations_cpu import fused_sums
 
-        return Equations(*fused_sums(fixed, moving, region, displacement, nodes))
-    return reference_equations(fixed, moving, region, displacement, nodes)
+        return Equations(*fused_sums(fixed, moving, region, moving_valid, displacement, nodes))
+    return reference_equations(fixed, moving, region, moving_valid, displacement, nodes)
 
 
 def reference_equations(
-    fixed: torch.Tensor, moving: torch.Tensor, region: torch.Tensor, displacement: torch.Tensor, nodes: NodeGrid
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    region: torch.Tensor,
+    moving_valid: torch.Tensor,
+    displacement: torch.Tensor,
+    nodes: NodeGrid,
 ) -> Equations:
     """The same in plain torch."""
     chosen = torch.nonzero(region.reshape(-1))[:, 0]
@@ -68,8 +79,8 @@ def reference_equations(
     owner = nodes.owner_of_voxels(region.device).reshape(-1)
     sums = torch.zeros((TERMS + 1, nodes.count), dtype=torch.float32, device=region.device)
     channels = fixed.shape[-1]
-    for part in chosen.split(CHUNK_VOXELS):
-        inside, value, gradient = _value_and_gradient(moving, moved[:, part], nodes.voxel_mm)
+    for part in torch.split(chosen, CHUNK_VOXELS):
+        inside, value, gradient = _value_and_gradient(moving, moving_valid, moved[:, part], nodes.voxel_mm)
         difference = (fixed.reshape(-1, channels)[part] - value) * inside[:, None]
         gradient = gradient * inside[None, :, None]
         terms = [(gradient[i] * gradient[j]).mean(dim=1) for i, j in zip(ROWS, COLUMNS, strict=True)]
@@ -81,13 +92,16 @@ def reference_equations(
 
 
 def _value_and_gradient(
-    moving: torch.Tensor, indices: torch.Tensor, voxel_mm: float
+    moving: torch.Tensor, moving_valid: torch.Tensor, indices: torch.Tensor, voxel_mm: float
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Trilinear at (3, n): inside (n,) 0 or 1, values (n, channels), gradients (3, n, channels) per mm."""
     shape = torch.tensor(moving.shape[:3], device=indices.device)
     last = (shape - 1).to(indices.dtype)[:, None]
-    inside = ((indices >= 0) & (indices <= last)).all(dim=0).to(torch.float32)
+    inside = ((indices >= 0) & (indices <= last)).all(dim=0)
     clamped = torch.minimum(indices.clamp_min(0), last)
+    near = (clamped + 0.5).floor().long()
+    nearest = (near[0] * moving.shape[1] + near[1]) * moving.shape[2] + near[2]
+    inside = (inside & moving_valid.reshape(-1)[nearest]).to(torch.float32)
     lower = torch.minimum(clamped.floor(), last - 1)
     z, y, x = (clamped - lower).unsqueeze(-1).unbind(0)
     low = lower.long()

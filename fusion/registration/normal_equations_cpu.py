@@ -13,11 +13,16 @@ TERMS = 11
 
 
 def fused_sums(
-    fixed: torch.Tensor, moving: torch.Tensor, region: torch.Tensor, displacement: torch.Tensor, nodes: NodeGrid
+    fixed: torch.Tensor,
+    moving: torch.Tensor,
+    region: torch.Tensor,
+    moving_valid: torch.Tensor,
+    displacement: torch.Tensor,
+    nodes: NodeGrid,
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """(10, …) sums and (1, …) counts as `normal_equations` describes them."""
     sums = np.zeros((*nodes.shape, TERMS), dtype=np.float32)
-    arrays = fixed.numpy(), moving.numpy(), region.numpy(), displacement.contiguous().numpy()
+    arrays = [part.contiguous().numpy() for part in (fixed, moving, region, moving_valid, displacement)]
 
     def some(first: int, end: int) -> None:
         _sum_blocks(*arrays, nodes.voxel_mm, nodes.step, nodes.margin, first, end, sums)
@@ -35,10 +40,11 @@ def fused_sums(
 
 
 @numba.njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz"}, error_model="numpy")  # type: ignore[untyped-decorator]
-def _sum_blocks(
+def _sum_blocks(  # noqa: C901 (one pass over nested ranges: parts of it as functions are what it is faster than)
     fixed: Any,
     moving: Any,
     region: Any,
+    moving_valid: Any,
     field: Any,
     voxel_mm: float,
     step: int,
@@ -51,6 +57,7 @@ def _sum_blocks(
     last_z, last_y, last_x = np.float32(slices - 1), np.float32(rows - 1), np.float32(columns - 1)
     per_mm = np.float32(1.0 / voxel_mm)
     share_of_one = np.float32(1.0 / channels)
+    zero: Any = np.float32(0)
     half = np.float32((step - 1) / 2)
     per_step = np.float32(1.0 / step)
     for a in range(first, end):
@@ -76,6 +83,9 @@ def _sum_blocks(
                             x = np.float32(i) + per_mm * _between(field[2], na, nb, nc, wz, wy, wx)
                             if not (0 <= z <= last_z and 0 <= y <= last_y and 0 <= x <= last_x):
                                 continue
+                            half_voxel = np.float32(0.5)
+                            if not moving_valid[int(z + half_voxel), int(y + half_voxel), int(x + half_voxel)]:
+                                continue
                             z0 = min(int(z), slices - 2)
                             y0 = min(int(y), rows - 2)
                             x0 = min(int(x), columns - 2)
@@ -85,8 +95,8 @@ def _sum_blocks(
                             m010, m011 = moving[z0, y0 + 1, x0], moving[z0, y0 + 1, x0 + 1]
                             m100, m101 = moving[z0 + 1, y0, x0], moving[z0 + 1, y0, x0 + 1]
                             m110, m111 = moving[z0 + 1, y0 + 1, x0], moving[z0 + 1, y0 + 1, x0 + 1]
-                            zz = zy = zx = yy = yx = xx = np.float32(0)
-                            bz = by = bx = error = np.float32(0)
+                            zz = zy = zx = yy = yx = xx = zero
+                            bz = by = bx = error = zero
                             for n in range(channels):
                                 d00, d01 = m001[n] - m000[n], m011[n] - m010[n]
                                 d10, d11 = m101[n] - m100[n], m111[n] - m110[n]

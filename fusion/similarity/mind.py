@@ -34,7 +34,7 @@ def mind_ssc(voxels: VoxelArray, *, step: int = 1, radius: int = 1, noise: float
     """(slice, row, column) to (slice, row, column, 12) in 0 … 1, channels last, on the device of `voxels`.
 
     `step` is the distance of the neighbours and `radius` the half width of the patches, both in voxels; `noise` is
-    the standard deviation of the image's noise, whose share of the patch distances is taken for variance.
+    added to every variance (squared units of the image): differences that small then count for nothing.
     """
     distances = voxels.new_empty((*voxels.shape, CHANNELS))
     reach = 2 * step
@@ -50,8 +50,16 @@ def mind_ssc(voxels: VoxelArray, *, step: int = 1, radius: int = 1, noise: float
     variance = distances.mean(dim=-1, keepdim=True)
     middle = float(variance.mean())
     low, high = (max(bound * middle, 1e-12) for bound in VARIANCE_RANGE)
-    variance = variance.clamp_(low, high).add_(2 * noise**2)
+    variance = variance.clamp_(low, high).add_(noise)
     return distances.div_(variance).neg_().exp_()
+
+
+def patch_variance(voxels: VoxelArray, radius: int = 1) -> VoxelArray:
+    """The mean squared difference of each patch to its three next: twice the noise's variance where nothing else is."""
+    padded = _padded(voxels, 1)
+    steps = ((1, 0, 0), (0, 1, 0), (0, 0, 1))
+    squares = [(_shifted(padded, list(step), 1) - voxels).square_() for step in steps]
+    return _box((squares[0] + squares[1] + squares[2]) / 3, radius)
 
 
 def _padded(voxels: VoxelArray, reach: int) -> VoxelArray:

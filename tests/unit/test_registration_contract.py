@@ -26,10 +26,11 @@ QUICKER: dict[str, dict[str, object]] = {
     "auto": {"identity_is_default": True},
     "rigid": {"climbing": 4},
     "affine": {"climbing": 4},
+    "deformable": {"start": "header", "spacing_mm": 4.0},
     "identity": {},
 }
 
-STRETCHING = {"affine"}
+STRETCHING = {"affine", "deformable"}
 
 
 @pytest.mark.parametrize("name", REGISTRARS)
