@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from .offsets import CHANGES, generator_of
 from .pairs import GENERATED, HEAD_2MM, HEAD_NATIVE, PATIENTS, TEMPLATES
-from .tools import OURS
+from .tools import HEADER_BELIEVED, OURS
 from .trial import Trial
 
 CAPTURED = ("tplCT", "tplPET", "tplSPECT", "tplT2")
@@ -26,6 +26,11 @@ def accuracy(tools: Sequence[str]) -> list[Trial]:
     thighs = [f"{patient} CT-{modality}" for patient in PATIENTS for modality in ("PET", "MR")]
     pairs = (HEAD_2MM, HEAD_NATIVE, *TEMPLATES, *thighs)
     return [Trial("accuracy", pair, tool) for pair in pairs for tool in tools]
+
+
+def header(_tools: Sequence[str]) -> list[Trial]:
+    """Pairs of one examination as a case has them: the shared coordinates are believed and verified."""
+    return [Trial("header", f"{patient} CT-PET", HEADER_BELIEVED) for patient in PATIENTS]
 
 
 def spread(tools: Sequence[str]) -> list[Trial]:
@@ -65,7 +70,7 @@ def everything(tools: Sequence[str], parts: Sequence[str]) -> list[Trial]:
 def rank(trial: Trial) -> tuple[bool, float]:
     """Pairs as they are come first: their consensus is what the others are measured against."""
     share = trial.index / (GENERATED_RUNS if trial.experiment == "verdicts" else STARTS)
-    return trial.experiment != "accuracy", share
+    return trial.experiment not in ("accuracy", "header"), share
 
 
 def starts(tool: str, pair: str) -> int:
@@ -78,7 +83,7 @@ def starts(tool: str, pair: str) -> int:
 
 
 FULL: Mapping[str, Callable[[Sequence[str]], list[Trial]]] = MappingProxyType(
-    {"accuracy": accuracy, "spread": spread, "capture": capture, "verdicts": verdicts}
+    {"accuracy": accuracy, "header": header, "spread": spread, "capture": capture, "verdicts": verdicts}
 )
 
 

@@ -13,7 +13,7 @@ from .deformation import deformable_jobs
 from .environments import OWN
 from .pairs import GENERATED
 from .records import Records, Row
-from .tools import OURS, Ours, Peer, Tool
+from .tools import HEADER_BELIEVED, OURS, Ours, Peer, Tool
 from .trial import Trial, carry_out, pair_key, pair_row
 
 Say = Callable[[str, int, int], None]
@@ -21,7 +21,7 @@ Say = Callable[[str, int, int], None]
 
 Job = tuple[str, Callable[[], Row]]
 
-PARTS = ("accuracy", "spread", "capture", "verdicts", "never", "cost", "deformable", "clinical")
+PARTS = ("accuracy", "header", "spread", "capture", "verdicts", "never", "cost", "deformable", "clinical")
 SMALL_PAIR = "tplPD"
 
 
@@ -39,6 +39,7 @@ class Plan:
 def measure(plan: Plan, records: Records, say: Say, warn: Callable[[str], None]) -> None:
     """Add to `records` what `plan` asks for and they lack. A peer that cannot be had is said and left out."""
     tools: dict[str, Tool] = {OURS: Ours()}
+    verified = Ours(HEADER_BELIEVED, identity_is_default=True)
     peers = []
     for name in dict.fromkeys((*plan.peers, *(() if plan.full else (OWN,)))):
         try:
@@ -49,7 +50,7 @@ def measure(plan: Plan, records: Records, say: Say, warn: Callable[[str], None])
         peers.append(peer)
         if name in experiments.RIGID_PEERS:
             tools[name] = peer
-    jobs = [job for job in jobs_of(plan, tools, peers) if job[0] not in records]
+    jobs = [job for job in jobs_of(plan, tools, peers, verified) if job[0] not in records]
     for number, (key, job) in enumerate(jobs):
         say(key, number, len(jobs))
         try:
@@ -59,12 +60,12 @@ def measure(plan: Plan, records: Records, say: Say, warn: Callable[[str], None])
             records.add({"key": key, "experiment": key.split("/")[0], "failed": str(error)})
 
 
-def jobs_of(plan: Plan, tools: Mapping[str, Tool], peers: Sequence[Peer]) -> list[Job]:
+def jobs_of(plan: Plan, tools: Mapping[str, Tool], peers: Sequence[Peer], verified: Tool) -> list[Job]:
     """Everything that `plan` asks for, in the order in which it is done."""
     trials = trials_of(plan, tuple(tools))
     names = dict.fromkeys(trial.pair for trial in trials)
     jobs: list[Job] = [(pair_key(name), partial(pair_row, name, plan.data)) for name in names]
-    jobs += [(trial.key, partial(carry_out, trial, tools[trial.tool], plan.data)) for trial in trials]
+    jobs += [(trial.key, partial(carry_out, trial, tools.get(trial.tool, verified), plan.data)) for trial in trials]
     if "never" in plan.parts:
         jobs += never_jobs(plan)
     if "cost" in plan.parts:

@@ -47,6 +47,23 @@ def accuracy(found: Findings) -> str:
     return table("Accuracy, as scanned", (*head, "of it the registration", "peak MB", "verdict"), lines)
 
 
+def header(found: Findings) -> str:
+    """Pairs of one examination, the shared coordinates believed and verified."""
+    lines: Lines = [
+        (
+            row["pair"],
+            number(found.stated_error(row).mean_mm),
+            number(row["expected_mm"]),
+            number(row["bound_mm"]),
+            row["verdict"],
+            row["reason"].split(";")[0],
+        )
+        for row in found.of("header")
+    ]
+    head = ("pair", "mean mm", "expected", "bound", "verdict", "reason")
+    return table("One examination, the header believed", head, lines)
+
+
 def spread(found: Findings) -> str:
     """How far answers from different starts lie apart."""
     lines: Lines = []
@@ -200,6 +217,7 @@ def failures(found: Findings) -> str:
 
 TABLES: Sequence[Callable[[Findings], str]] = (
     accuracy,
+    header,
     spread,
     capture,
     verdicts,

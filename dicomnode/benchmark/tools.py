@@ -21,6 +21,7 @@ from .accounting import timed
 from .environments import DRIVERS, executable_of, python_of
 
 OURS = "ours"
+HEADER_BELIEVED = "ours, header believed"
 LIMIT_S = 1200.0
 
 
@@ -48,10 +49,14 @@ class Tool(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Ours:
-    """A registrar of this node with the verdict on its result, as for a case; wide or not is its own choice."""
+    """A registrar of this node with the verdict on its result, as for a case; wide or not is its own choice.
+
+    `identity_is_default` is what matching found out about a shared Frame of Reference.
+    """
 
     name: str = OURS
     registrar: str = "auto"
+    identity_is_default: bool | None = None
 
     def rigid(self, fixed: Volume, moving: Volume, *, wide: bool = False) -> Answer:
         del wide
@@ -62,7 +67,7 @@ class Ours:
 
         began, wall = time.process_time(), time.perf_counter()
         recipe = Recipe("benchmark", registrar=self.registrar)
-        registration, report = register_pair(fixed, moving, recipe, None, on_step)
+        registration, report = register_pair(fixed, moving, recipe, self.identity_is_default, on_step)
         ended = time.process_time()
         said = {
             "verdict": report.verdict.value,
