@@ -9,17 +9,21 @@ calls it for a case of the ledger, `cli.py` for files on the command line.
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import fusion
 from fusion import Fused, QualityReport, Registration, Verdict, Volume
+from fusion.geometry.transform import AffineTransform
+from fusion.volume import Unit
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
 from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode
 from .errors import MatchError
 from .load import LoadedSeries
+
+ACTIVITIES = frozenset({Unit.BQ_ML, Unit.SUV_BW, Unit.SUV_LBM, Unit.SUV_BSA, Unit.SUV_IBW})
 
 Progress = Callable[[str], None]
 """Called with the name of the step that begins."""
@@ -74,7 +78,13 @@ def carry_out(
             fixed_headers=fixed.headers,
             fixed=fixed.volume,
             moving=MovingResult(
-                choice, moving.headers, moving.volume, pair.moved, pair.registration, pair.fused, pair.report
+                choice,
+                moving.headers,
+                moving.volume,
+                written_quantity(pair.moved, pair.registration, plan.recipe),
+                pair.registration,
+                pair.fused,
+                pair.report,
             ),
             position=position,
             filing_header=filed_with(plan, (fixed, *movings)).headers[0],
@@ -115,6 +125,17 @@ def register_pair(
         return fusion.unregistered(recipe.registrar, str(error)), fusion.rejected(str(error))
     progress("assess")
     return registration, fusion.assess(fixed, moving, registration, fusion.Limits(**recipe.gate))
+
+
+def written_quantity(moved: Volume, registration: Registration, recipe: Recipe) -> Volume:
+    """What a registered series may claim: bent, the activity of a voxel is not what was measured there.
+
+    Activity and SUV become proportional counts, unless the recipe insists (`deformed_suv`).
+    """
+    bent = not isinstance(registration.transform, AffineTransform)
+    if not bent or moved.unit not in ACTIVITIES or recipe.output_parameters.get("deformed_suv", False):
+        return moved
+    return replace(moved, unit=Unit.PROPORTIONAL_COUNTS)
 
 
 def identity_default(plan: FusionPlan, position: int) -> bool | None:

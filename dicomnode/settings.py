@@ -62,6 +62,7 @@ OutputKind = Literal[
     "quality_report",
     "parametric_map",
     "expected_error",
+    "jacobian",
 ]
 
 
@@ -162,6 +163,7 @@ class RecipeSettings(Section):
     )
     fused_multi_frame: bool = False
     label_pixels: bool = True
+    deformed_suv: bool = False
     gate: GateSettings = GateSettings()
 
     def recipe(self, name: str) -> Recipe:
@@ -176,6 +178,7 @@ class RecipeSettings(Section):
             output_parameters={
                 "fused_multi_frame": self.fused_multi_frame,
                 "label_pixels": self.label_pixels,
+                "deformed_suv": self.deformed_suv,
             },
             gate=self.gate.model_dump(),
         )

@@ -25,10 +25,11 @@ DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "registered_series": tuple(f"1.2.840.10008.5.1.4.1.1.{end}" for end in ("2", "4", "128", "20")),
         "fused_colour": ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.7.4"),
-        "spatial_registration": ("1.2.840.10008.5.1.4.1.1.66.1",),
+        "spatial_registration": ("1.2.840.10008.5.1.4.1.1.66.1", "1.2.840.10008.5.1.4.1.1.66.3"),
         "quality_report": ("1.2.840.10008.5.1.4.1.1.7", "1.2.840.10008.5.1.4.1.1.88.34"),
         "parametric_map": ("1.2.840.10008.5.1.4.1.1.30",),
         "expected_error": ("1.2.840.10008.5.1.4.1.1.30",),
+        "jacobian": ("1.2.840.10008.5.1.4.1.1.30",),
     }
 )
 """What each output is written as."""
@@ -39,10 +40,11 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
         "object class of its own modality (CT, MR, PT, NM), with its quantities",
         "fused_colour": "the fused images in RGB with geometry, Modality OT; single-frame, or one multi-frame object "
         "where the recipe says `fused_multi_frame`",
-        "spatial_registration": "the rigid transform, Modality REG",
+        "spatial_registration": "the transform, Modality REG; a deformable one as displacements on a grid",
         "quality_report": "a page to look at (Modality OT) and a Comprehensive 3D SR with the measurements",
         "parametric_map": "the moving quantity as float32 on the fixed grid, Modality OT",
         "expected_error": "the expected error of the registration in mm as float32 on the fixed grid, Modality OT",
+        "jacobian": "of a deformable registration the Jacobian determinant as float32 on the fixed grid, Modality OT",
     }
 )
 

@@ -14,6 +14,7 @@ from .fused_colour import fused_colour
 from .image_file import write_image
 from .inputs import EncodedSeries, EncodeInputs, Equipment, MovingResult
 from .instance_file import file_bytes
+from .jacobian import jacobian
 from .parametric_map import parametric_map
 from .quality_report import quality_report
 from .registered_series import registered_series
@@ -43,6 +44,7 @@ OUTPUTS: Mapping[str, Encoder] = MappingProxyType(
         "quality_report": quality_report,
         "parametric_map": parametric_map,
         "expected_error": expected_error,
+        "jacobian": jacobian,
     }
 )
 """What a recipe may name as an output. Each gives no, one or more series."""

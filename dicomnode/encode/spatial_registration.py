@@ -9,23 +9,31 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import SpatialRegistrationStorage
 
+from fusion.geometry.displacement import DisplacementTransform
 from fusion.geometry.transform import AffineTransform
 from fusion.types import Affine4x4
 
+from .deformable_spatial_registration import (
+    CONTENT_BASED,
+    IDENTITY,
+    KIND,
+    SERIES_OFFSET,
+    deformable_spatial_registration,
+)
 from .derived_series import begin, finish, identify
 from .elements import code, decimals, millimetres, text
 from .geometry import add_frame_of_reference, frame_of_reference_uid
 from .inputs import EncodedSeries, EncodeInputs
 from .provenance import add_common_instances, add_equipment_chain, reference
 
-KIND = "spatial_registration"
-SERIES_OFFSET = 3
-IDENTITY = ("125021", "DCM", "Frame of Reference Identity")
-CONTENT_BASED = ("125024", "DCM", "Image Content-based Alignment")
-
 
 def spatial_registration(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
-    """One object: the fixed images with the identity, the moving images with the matrix."""
+    """One object: the fixed images with the identity, the moving images with the matrix.
+
+    A registration that bends is written as a Deformable Spatial Registration.
+    """
+    if isinstance(inputs.moving.registration.transform, DisplacementTransform):
+        return deformable_spatial_registration(inputs)
     what = f"{inputs.moving.volume.modality} to {inputs.fixed.modality} transform"
     identity = identify(inputs, KIND, SERIES_OFFSET, "REG", SpatialRegistrationStorage, what)
     dataset = begin(inputs, identity)
