@@ -77,5 +77,34 @@ def case(
     out.print(f"verdict: {values['verdict']}; {values['outputs']} derived series")
 
 
+def fuse(
+    folder: Annotated[Path, typer.Option("--out", help="Records, page and pictures; what is there is not redone.")],
+    methods: Annotated[
+        list[str] | None, typer.Option("--methods", help="Fusion methods; again, or with commas. All if absent.")
+    ] = None,
+    slices: Annotated[
+        int | None, typer.Option("--slices", help="At most so many slices a pair; all if absent.")
+    ] = None,
+    size: SizeOption = Size.SMALL,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Fusion: every metric of every method on cases that no training saw, copies and averages beside them."""
+    from .benchmarking_fusion import measure_fusion
+
+    names = [name for word in methods or () for name in word.split(",")]
+    values = measure_fusion(folder, names, data, slices, full=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    for pair, found in values["pairs"].items():
+        table = Table("method", "Qabf", "VIF", "SCD", "SSIM", "SCDmin", "OOE", title=pair)
+        for method, metrics in found.items():
+            table.add_row(method, *(f"{metrics[name]:.3f}" for name in ("Qabf", "VIF", "SCD", "SSIM", "SCDmin", "OOE")))
+        out.print(table)
+    out.print(f"page: {values['page']}")
+
+
 benchmark_app.command()(register)
+benchmark_app.command()(fuse)
 benchmark_app.command()(case)

@@ -44,7 +44,8 @@ def test_pictures_keep_their_grey_levels(dicomnode: Command, tmp_path: Path) -> 
     metrics = dicomnode("metrics", "a.png", "b.png", "f.png", "--json").values
     assert list(metrics["metrics"]) == list(METRICS)
     assert metrics["metrics"]["OOE0"] == 0
-    expected = measure(*(torch.from_numpy(np.float32(image) / 255) for image in (a, b, np.maximum(a, b))))  # type: ignore[misc]
+    unit = [torch.from_numpy(np.float32(image) / 255) for image in (a, b, np.maximum(a, b))]
+    expected = measure(unit[0], unit[1], unit[2])
     assert metrics["metrics"] == pytest.approx(expected, abs=1e-5)
 
 

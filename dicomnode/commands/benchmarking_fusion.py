@@ -1,0 +1,57 @@
+"""What `benchmark fuse` does. Imports the engines; `benchmark.py` holds the signatures."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from fusion import METHODS
+
+from ..benchmark.fusion_cases import FusionCase, atlas_cases, generated_cases, stacked_case
+from ..benchmark.fusion_runs import measure_costs, measure_quality, runs_of
+from ..benchmark.fusion_sheet import write_sheet
+from ..benchmark.fusion_tables import page, values_of
+from ..benchmark.records import Records
+from ..errors import SettingsError
+from .terminal import steps
+
+RECORDS = "records.jsonl"
+SMALL_EXTENT, FULL_EXTENT = 64, 256
+
+
+def measure_fusion(
+    folder: Path, methods: Sequence[str], data: Path | None, slices: int | None, *, full: bool
+) -> dict[str, Any]:
+    """Measure what the records in `folder` lack, then write page and pictures there; what a script wants to know.
+
+    Raises `SettingsError` for an unknown method, or where the images are missing in a full run.
+    """
+    for name in methods:
+        if name not in METHODS:
+            raise SettingsError(f"no fusion method is called {name!r}; known are {', '.join(METHODS)}")
+    if full and (data is None or not (data / "fusion_pairs").is_dir()):
+        raise SettingsError(f"the full benchmark needs the reference images, which are not at {data}: name --data")
+    names = tuple(methods) or tuple(METHODS)
+    records = Records(folder / RECORDS)
+    generated = generated_cases(FULL_EXTENT if full else SMALL_EXTENT)
+    cases = [*(atlas_cases(data, slices) if full and data else ()), *generated]
+    with steps() as say:
+        measure_quality(cases, names, records, say, folder)
+        measure_costs(generated[0], names, records, say, " x ".join(map(str, generated[0].fixed.grid.shape[1:])))
+        if full and data:
+            stack = stacked_case(data)
+            measure_costs(stack, names, records, say, " x ".join(map(str, stack.fixed.grid.shape)))
+    (folder / "fuse.md").write_text(page(records), encoding="utf-8")
+    return {
+        "pairs": values_of(records),
+        "page": str(folder / "fuse.md"),
+        "pictures": [str(path) for path in _sheets(folder, cases, names)],
+        "records": str(folder / RECORDS),
+    }
+
+
+def _sheets(folder: Path, cases: Sequence[FusionCase], names: Sequence[str]) -> list[Path]:
+    written = []
+    for pair in dict.fromkeys(case.pair for case in cases):
+        shown = [(name, folder / "pictures" / f"{pair}-{name}.png") for name in ("copy A", "copy B", *runs_of(names))]
+        written.append(write_sheet(folder / f"{pair}.png", [each for each in shown if each[1].is_file()]))
+    return written
