@@ -11,7 +11,7 @@ import torch
 import fusion
 from fusion import Fused
 from fusion.quality import measure
-from fusion.volume import Volume
+from fusion.volume import Grid, Volume
 
 from ..encode.picture import write_picture
 from .fusion_cases import FusionCase
@@ -117,7 +117,8 @@ def _middle(case: FusionCase) -> FusionCase:
 
     def corner(volume: Volume) -> Volume:
         voxels = volume.voxels[:1, :32, :32].clone(memory_format=torch.contiguous_format)
-        grid = type(volume.grid)(tuple(voxels.shape), volume.grid.affine)
+        slices, rows, columns = voxels.shape
+        grid = Grid((slices, rows, columns), volume.grid.affine)
         return Volume(voxels, grid, volume.unit, volume.modality)
 
     return FusionCase(case.pair, case.name, corner(case.fixed), corner(case.moved))

@@ -82,9 +82,7 @@ def fuse(
     methods: Annotated[
         list[str] | None, typer.Option("--methods", help="Fusion methods; again, or with commas. All if absent.")
     ] = None,
-    slices: Annotated[
-        int | None, typer.Option("--slices", help="At most so many slices a pair; all if absent.")
-    ] = None,
+    slices: Annotated[int | None, typer.Option("--slices", help="At most so many slices a pair.")] = None,
     size: SizeOption = Size.SMALL,
     data: Data = None,
     json: Json = False,

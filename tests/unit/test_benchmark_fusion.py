@@ -36,17 +36,18 @@ def test_a_small_run_is_recorded_and_not_done_again(dicomnode: Command, tmp_path
 
 
 def test_ranks_count_from_the_better_end_and_share_ties() -> None:
-    metrics = dict.fromkeys(METRICS, 1.0)
-    values = {
-        "first": {"Qabf": 0.7, "Nabf": 0.0},
-        "second": {"Qabf": 0.6, "Nabf": 0.1},
-        "third": {"Qabf": 0.6, "Nabf": 0.2},
-    }
+    kept = {"first": (0.7, 0.0), "second": (0.6, 0.1), "third": (0.6, 0.2)}
     rows = [
-        {"key": f"quality/p/1/{name}", "pair": "p", "case": "1", "method": name, "metrics": metrics | each}
-        for name, each in values.items()
+        {
+            "key": f"quality/p/1/{name}",
+            "pair": "p",
+            "case": "1",
+            "method": name,
+            "metrics": dict.fromkeys(METRICS, 1.0) | {"Qabf": edges, "Nabf": invented},
+        }
+        for name, (edges, invented) in kept.items()
     ]
-    assert mean_ranks(rows, ("Qabf", "Nabf"), list(values)) == {"first": 1.0, "second": 2.25, "third": 2.75}
+    assert mean_ranks(rows, ("Qabf", "Nabf"), list(kept)) == {"first": 1.0, "second": 2.25, "third": 2.75}
     assert page(rows).startswith("## Mean ranks")
 
 
