@@ -11,7 +11,7 @@ from ..errors import NodeError
 from . import costs, experiments, never
 from .deformation import deformable_jobs
 from .environments import OWN
-from .pairs import GENERATED
+from .pairs import GENERATED, load_pair
 from .records import Records, Row
 from .tools import HEADER_BELIEVED, OURS, Ours, Peer, Tool
 from .trial import Trial, carry_out, pair_key, pair_row
@@ -51,6 +51,8 @@ def measure(plan: Plan, records: Records, say: Say, warn: Callable[[str], None])
         if name in experiments.RIGID_PEERS:
             tools[name] = peer
     jobs = [job for job in jobs_of(plan, tools, peers, verified) if job[0] not in records]
+    if jobs:
+        warm_up()
     for number, (key, job) in enumerate(jobs):
         say(key, number, len(jobs))
         try:
@@ -58,6 +60,12 @@ def measure(plan: Plan, records: Records, say: Say, warn: Callable[[str], None])
         except (NodeError, FusionError, MemoryError) as error:
             warn(f"{key}: {error}")
             records.add({"key": key, "experiment": key.split("/")[0], "failed": str(error)})
+
+
+def warm_up() -> None:
+    """Compile the engine's kernels, or read them from their cache: once for every machine, and nobody's seconds."""
+    pair = load_pair(GENERATED, None)
+    Ours().rigid(pair.fixed, pair.moving)
 
 
 def jobs_of(plan: Plan, tools: Mapping[str, Tool], peers: Sequence[Peer], verified: Tool) -> list[Job]:
