@@ -10,7 +10,7 @@ from .parametric_map import MapContent, map_series
 
 KIND = "jacobian"
 SERIES_OFFSET = 8
-COMMENT = "Jacobian determinant of the map from fixed to moving points: above 1 the moving image was compressed"
+COMMENT = "Jacobian determinant of the map from fixed to moving points"
 
 
 def jacobian(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
