@@ -11,11 +11,13 @@ from .deformable import DeformableRegistrar
 from .identity import IdentityRegistrar
 from .registrar import Registrar, Registration, unregistered
 from .rigid import RigidRegistrar
+from .wide import WideRigidRegistrar
 
 REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
     {
         "auto": AutomaticRegistrar,
         "rigid": RigidRegistrar,
+        "rigid-wide": WideRigidRegistrar,
         "affine": AffineRegistrar,
         "deformable": DeformableRegistrar,
         "identity": IdentityRegistrar,
@@ -41,6 +43,7 @@ __all__ = [
     "Registrar",
     "Registration",
     "RigidRegistrar",
+    "WideRigidRegistrar",
     "register",
     "unregistered",
 ]

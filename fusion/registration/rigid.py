@@ -21,6 +21,9 @@ EXCHANGE_BELOW = 0.6
 """Where the moving body is smaller than this share of the fixed one, it is the one that is sampled: the samples of a
 whole body are too thin over a head."""
 
+MANY = 256
+"""From so many climbing starts on, the orientations that are looked at are denser, so that there are enough of them."""
+
 AS_GOOD = 0.97
 """A refined start worth this much of the best is taken to have reached the same answer; how far it is, counts."""
 
@@ -58,7 +61,8 @@ class RigidRegistrar:
         if exchanged:
             sampled, other = other, sampled
         frame = Frame.of(sampled, other, self.min_inside, self.seed)
-        found = search(frame, starts(sampled, other, frame.centre_mm), self.climbing)
+        dense = self.climbing > MANY
+        found = search(frame, starts(sampled, other, frame.centre_mm, dense=dense), self.climbing)
         estimate = estimate_error(frame, found.poses[:1], kinds_of(fixed, moving, frame), exchanged)
         inward = found.poses.transform(0)
         transform = inward.inverse() if exchanged else inward

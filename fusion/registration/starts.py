@@ -24,8 +24,11 @@ def near_rotations(limit_deg: float = 50.0) -> torch.Tensor:
     return exponential(torch.from_numpy(turns))
 
 
-def far_rotations() -> torch.Tensor:
-    """(n, 3, 3): the 24 ways to lay a box (all flips among them), each alone and tilted by 25 degrees."""
+def far_rotations(dense: bool = False) -> torch.Tensor:
+    """(n, 3, 3): the 24 ways to lay a box (all flips among them), each alone and tilted by 25 degrees.
+
+    Tilts are about the axes; where `dense`, about the diagonals of the box as well.
+    """
     cube = []
     for order in itertools.permutations(range(3)):
         for signs in itertools.product((1.0, -1.0), repeat=3):
@@ -33,8 +36,10 @@ def far_rotations() -> torch.Tensor:
             matrix[range(3), order] = signs
             if np.linalg.det(matrix) > 0:
                 cube.append(matrix)
-    tilts = np.radians([(0, 0, 0), *(25.0 * s * np.eye(3)[a] for a in range(3) for s in (-1, 1))])
-    return torch.cat([exponential(torch.from_numpy(tilts)) @ torch.from_numpy(m) for m in cube])
+    tilts = [np.zeros(3), *(25.0 * s * np.eye(3)[a] for a in range(3) for s in (-1, 1))]
+    if dense:
+        tilts += [25.0 / np.sqrt(3) * np.array(corner) for corner in itertools.product((-1.0, 1.0), repeat=3)]
+    return torch.cat([exponential(torch.from_numpy(np.radians(tilts))) @ torch.from_numpy(m) for m in cube])
 
 
 def overlays(fixed: Prepared, moving: Prepared, centre_mm: Points) -> Points:
@@ -62,12 +67,13 @@ def slides(fixed: Prepared, moving: Prepared, centre_mm: Points) -> Points:
     return places
 
 
-def starts(fixed: Prepared, moving: Prepared, centre_mm: Points) -> tuple[Poses, ...]:
+def starts(fixed: Prepared, moving: Prepared, centre_mm: Points, *, dense: bool = False) -> tuple[Poses, ...]:
     """Groups of starts, each of which deserves its own climbers; the header's own pose comes first.
 
     Every orientation over every overlay; and, for bodies of different extent, nearly upright along the larger one.
+    `dense` looks at more orientations.
     """
-    turns = torch.cat([torch.eye(3, dtype=torch.float64)[None], near_rotations(), far_rotations()])
+    turns = torch.cat([torch.eye(3, dtype=torch.float64)[None], near_rotations(), far_rotations(dense)])
     along = slides(fixed, moving, centre_mm)
     groups = [_each_over(turns, overlays(fixed, moving, centre_mm), centre_mm)]
     if len(along):

@@ -25,6 +25,7 @@ def pair() -> tuple[Volume, Volume]:
 QUICKER: dict[str, dict[str, object]] = {
     "auto": {"identity_is_default": True},
     "rigid": {"climbing": 4},
+    "rigid-wide": {"climbing": 4},
     "affine": {"climbing": 4},
     "deformable": {"start": "header", "spacing_mm": 4.0},
     "identity": {},
