@@ -137,7 +137,7 @@ def test_feature_information_is_that_of_the_loops() -> None:
     a[:, :5] = 0
     f = torch.maximum(a, b)
     expected = (plain_fmi(a.numpy(), f.numpy()) + plain_fmi(b.numpy(), f.numpy())) / 2
-    assert float(fmi(a, b, f)) == pytest.approx(expected, abs=1e-6)
+    assert float(fmi(a, b, f)) == pytest.approx(expected, abs=1e-4)
     assert float(fmi(a, a, a)) == pytest.approx(1.0)
 
 
