@@ -11,8 +11,12 @@ from ..types import Affine4x4, MaskArray, Points, VoxelArray
 from ..volume import Grid, Volume
 from .body import body_mask, body_threshold
 from .intensity import IntensityScale, clip_range, is_hounsfield, some_of
+from .large import read_in_slabs
 from .levels import shrunk
 from .sampling import CellSampler
+
+FINEST_MM = 2.0
+"""What a search looks at last; nothing finer of a large volume is read."""
 
 BODY_SPACING_MM = 4.0
 BODY_MARGIN_MM = 12.0
@@ -88,8 +92,10 @@ class Prepared:
 def prepare(volume: Volume, spacings_mm: Sequence[float], role: str = "given") -> Prepared:
     """Make `volume` ready at the resolutions `spacings_mm`; voxels stay on its device, its own are not changed.
 
-    Raises `UnusableVolumeError` that names the `role` (fixed, moving) of a volume without a body.
+    Raises `UnusableVolumeError` that names the `role` (fixed, moving) of a volume without a body, or beyond what fits.
     """
+    field = volume.grid
+    volume = read_in_slabs(volume, FINEST_MM, role)
     valid = torch.isfinite(volume.voxels)
     if volume.valid is not None:
         valid &= volume.valid
@@ -115,7 +121,7 @@ def prepare(volume: Volume, spacings_mm: Sequence[float], role: str = "given") -
     interior = ~_with_margin(~body, body_grid, SKIN_MM) & coarse_valid.cpu()
     if float(interior.sum()) < MIN_INTERIOR_SHARE * float(body.sum()):
         interior = region
-    return Prepared(volume.grid, tuple(levels), body, region, interior, body_grid, volume.device)
+    return Prepared(field, tuple(levels), body, region, interior, body_grid, volume.device)
 
 
 def _level(voxels: VoxelArray, valid: MaskArray, grid: Grid) -> Level:
