@@ -34,7 +34,7 @@ def read_in_slabs(volume: Volume, spacing_mm: float, role: str) -> Volume:
     if count < LARGE_VOXELS or slices < 2 * thick:
         return volume
     parts = [_slab(volume, first, thick, spacing_mm) for first in range(0, slices - thick + 1, thick)]
-    voxels, valid = (torch.cat([part[k] for part in parts]) for k in (0, 1))
+    voxels, valid = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
     first_grid = parts[0][2]
     grid = Grid((voxels.shape[0], *first_grid.shape[1:]), first_grid.affine, volume.grid.frame_of_reference_uid)
     return replace(volume, voxels=voxels, valid=None if bool(valid.all()) else valid, grid=grid)
