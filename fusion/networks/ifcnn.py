@@ -33,10 +33,14 @@ class Ifcnn(nn.Module):
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """(n, 1, h, w) twice to (n, 1, h, w) in 0…1; the order of the inputs does not matter."""
+        return self.fuse(first, second, self.rule)
+
+    def fuse(self, first: torch.Tensor, second: torch.Tensor, rule: Rule) -> torch.Tensor:
+        """`forward` with another rule."""
         features = self.features(first), self.features(second)
-        if self.rule == "max":
+        if rule == "max":
             joined = torch.maximum(*features)
         else:
-            joined = (features[0] + features[1]) * (1.0 if self.rule == "sum" else 0.5)
+            joined = (features[0] + features[1]) * (1.0 if rule == "sum" else 0.5)
         fused: torch.Tensor = self.reconstruction(joined)
         return fused.clamp(0, 1) if not self.training else fused

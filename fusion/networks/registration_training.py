@@ -3,7 +3,8 @@
 The images of one anatomy are bent by a smooth random field, cropped, turned and remapped to contrasts that no scanner
 has (the recipe of SynthMorph, Hoffmann et al., IEEE TMI 41(3), 2022, `hoffmann2022`). The network sees the remapped
 images; the loss compares the images before they were remapped, so that what it rewards is the alignment of anatomy:
-squared distance of descriptors (`heinrich2013`) plus how uneven the field is (diffusion, `balakrishnan2019`).
+local correlation in windows of two sizes (`avants2008`), or, where no two images of one contrast are to be had, the
+squared distance of descriptors (`heinrich2013`), plus how uneven the field is (diffusion, `balakrishnan2019`).
 """
 
 import math
@@ -15,16 +16,26 @@ from torch.nn import functional
 
 from ..errors import ParameterError
 from ..geometry.smoothing import gaussian
+from ..similarity.cross_correlation import standardised
 from ..types import VoxelArray
-from .registration_unet import MULTIPLE, RegistrationUNet, composed, descriptors, enlarged, integrated, warped
+from .registration_unet import MULTIPLE, SPACING_MM, RegistrationUNet, composed, descriptors, enlarged, integrated, warped
 
 CROP = (40, 48, 40)
-"""Voxels of 4 mm: most of a head."""
+"""Voxels: half of a head."""
+
+WINDOWS = (1.5, 3.0)
+"""Standard deviations, in voxels, of the windows of the local correlation."""
+
+WINDOW_WEIGHT = 0.05
+"""Of the squared difference of standardised images, so that it is of the size of the descriptors' distance."""
+
+OUTLIER = 2.0
+"""Standard deviations from which a difference counts no more."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Anatomy:
-    """Images of one body on one grid of 4 mm, 0…1, one a contrast.
+    """Images of one body on one grid of `SPACING_MM`, 0…1, one a contrast.
 
     `exact` says that they lie on each other to the voxel, so that one contrast may stand in the loss for another.
     """
@@ -37,7 +48,7 @@ class Anatomy:
 class Recipe:
     """How the network is trained; `smoothness` weighs the diffusion against the descriptors' distance."""
 
-    steps: int = 2000
+    steps: int = 600
     learning_rate: float = 1e-3
     smoothness: float = 0.02
     largest_mean_mm: float = 9.0
@@ -50,10 +61,14 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Example:
-    """What the network sees and what the loss sees, (s, r, c) each; and the bend that was made, in voxels."""
+    """What the network sees and what the loss sees, (s, r, c) each; and the bend that was made, in voxels.
+
+    `one_contrast` says whether the loss sees the same contrast twice.
+    """
 
     seen: tuple[VoxelArray, VoxelArray]
     judged: tuple[VoxelArray, VoxelArray]
+    one_contrast: bool
     bend: torch.Tensor
 
 
@@ -119,7 +134,7 @@ def _rate(done: float) -> float:
 
 
 def loss_of(network: RegistrationUNet, example: Example, recipe: Recipe, passes: int = 1) -> torch.Tensor:
-    """Distance of the descriptors after the bend that the network finds, and how little that bend is smooth.
+    """How unlike the images are after the bend that the network finds, and how little that bend is smooth.
 
     With two passes the first is taken as given, and the second learns to end what it began.
     """
@@ -131,9 +146,19 @@ def loss_of(network: RegistrationUNet, example: Example, recipe: Recipe, passes:
             moving = warped(moving, enlarged(before))
     velocity = network(fixed, moving)
     field = composed(integrated(velocity), before)
-    fixed_judged, moving_judged = (descriptors(image) for image in example.judged)
-    distance = (fixed_judged - warped(moving_judged, enlarged(field))).square().mean()
-    return distance + recipe.smoothness * diffusion(field)
+    return unlikeness(example, enlarged(field)) + recipe.smoothness * diffusion(field)
+
+
+def unlikeness(example: Example, displacement: torch.Tensor) -> torch.Tensor:
+    """How unlike the judged images are after `displacement` (1, 3, s, r, c), voxels."""
+    fixed, moving = example.judged
+    if not example.one_contrast:
+        return (descriptors(fixed) - warped(descriptors(moving), displacement)).square().mean()
+    parts = []
+    for sigma in WINDOWS:
+        one, other = (standardised(image, (sigma,) * 3)[None, None] for image in (fixed, moving))
+        parts.append((one - warped(other, displacement)).clamp(-OUTLIER, OUTLIER).square().mean())
+    return WINDOW_WEIGHT * torch.stack(parts).sum()
 
 
 def diffusion(field: torch.Tensor) -> torch.Tensor:
@@ -153,15 +178,15 @@ def generated(anatomies: Sequence[Anatomy], recipe: Recipe, generator: torch.Gen
     first, second = (anatomy.contrasts[_whole(count, generator)] for _ in range(2))
     first, second = _cropped(first, second, generator)
     first, second = _turned(first, second, generator)
-    bend = random_bend(tuple(first.shape), _between(0.5, recipe.largest_mean_mm, generator) / 4.0, generator)
+    bend = random_bend(tuple(first.shape), _between(0.5, recipe.largest_mean_mm, generator) / SPACING_MM, generator)
     seen = remapped(first, generator), remapped(_bent(second, bend), generator)
     judged = first, _bent(first if anatomy.exact else second, bend)
-    return Example(seen, judged, bend)
+    return Example(seen, judged, anatomy.exact, bend)
 
 
 def random_bend(shape: tuple[int, ...], mean_voxels: float, generator: torch.Generator) -> torch.Tensor:
     """(1, 3, s, r, c): white noise smoothed over 12 to 24 mm, of the wanted mean length."""
-    sigma = _between(3.0, 6.0, generator)
+    sigma = _between(12.0, 24.0, generator) / SPACING_MM
     noise = torch.randn(3, *shape, generator=generator)
     smooth = torch.stack([gaussian(part, (sigma, sigma, sigma)) for part in noise])[None]
     return smooth * (mean_voxels / smooth.square().sum(dim=1).sqrt().mean().clamp_min(1e-9))

@@ -5,7 +5,7 @@ moving image yields a stationary velocity, scaling and squaring integrates it to
 Med. Image Anal. 57, 2019, `dalca2019`), and training needs the images alone. Two things differ, for small
 training sets: the images enter as descriptors that do not depend on the contrast (`heinrich2013`), and beside them the
 network is given how well they match after each of 27 shifts (cost volume of PWC-Net, Sun et al., CVPR 2018, `sun2018`,
-section 3), which a stack of convolutions would have to learn first.
+section 3), near and twice as far. The shift that these expect is where its velocity begins; it learns what to add.
 """
 
 import itertools
@@ -17,17 +17,20 @@ from torch.nn import functional
 from ..similarity.mind import CHANNELS, mind_ssc
 from ..types import VoxelArray
 
-SPACING_MM = 4.0
+SPACING_MM = 3.0
 """Of the images that the network sees."""
 
 FIELD_STEP = 2
-"""Voxels of the images for one of the velocity: bends of less than 8 mm are for the refinement."""
+"""Voxels of the images for one of the velocity: bends of less than 6 mm are for the refinement."""
 
 MULTIPLE = 8
 """The extents of the images are multiples of this: two halvings below the field."""
 
 SQUARINGS = 5
 """Steps of scaling and squaring: of 20 mm, each of the 32 parts moves less than a tenth of a voxel of the field."""
+
+SHARPNESS = 4.0
+"""How much a better match counts before training; costs are in units of their typical size."""
 
 SHIFTS = tuple(itertools.product((-1, 0, 1), repeat=3))
 
@@ -40,7 +43,7 @@ def descriptors(image: VoxelArray) -> torch.Tensor:
 class RegistrationUNet(nn.Module):
     """Descriptors of both images to a velocity in voxels of the images, at every second of them.
 
-    `widths` are the channels at 8, 16 and 32 mm.
+    `widths` are the channels at 6, 12 and 24 mm.
     """
 
     def __init__(self, widths: tuple[int, int, int] = (32, 48, 64)) -> None:
@@ -52,7 +55,7 @@ class RegistrationUNet(nn.Module):
         self.bottom = _convolved(coarse, coarse)
         self.up = nn.ModuleList([_convolved(coarse + middle, middle), _convolved(middle + fine, fine)])
         self.last = _convolved(fine + 6, fine)
-        self.sharpness = nn.Parameter(torch.full((2,), 2.0))
+        self.sharpness = nn.Parameter(torch.full((2,), SHARPNESS))
         self.velocity = nn.Conv3d(fine, 3, 3, padding=1)
         # The first velocity is next to nothing: training begins at the identity.
         nn.init.normal_(self.velocity.weight, std=1e-4)

@@ -29,4 +29,5 @@ class BandAgreement(Objective):
         alike = network.similarity(band, counterpart)  # type: ignore[operator]
         unlike = network.similarity(band, stranger)  # type: ignore[operator]
         loss = (1 - alike) + torch.relu(unlike - MARGIN)
-        return (strength * loss).sum() / strength.sum().clamp_min(1e-6)
+        mean: torch.Tensor = (strength * loss).sum() / strength.sum().clamp_min(1e-6)
+        return mean

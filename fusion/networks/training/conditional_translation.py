@@ -23,7 +23,8 @@ class ConditionalTranslation(Objective):
     def forward(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
         fused = network(batch.first, batch.second)
         game = least_squares_generator(self.judge(torch.cat([batch.first, batch.second, fused], dim=1)))
-        return (fused - reference(batch.first, batch.second)).abs().mean() + self.strength * game
+        loss: torch.Tensor = (fused - reference(batch.first, batch.second)).abs().mean() + self.strength * game
+        return loss
 
     def adversary_loss(self, network: nn.Module, batch: Batch, generator: torch.Generator) -> torch.Tensor:  # noqa: ARG002
         with torch.no_grad():
@@ -38,7 +39,7 @@ class ConditionalTranslation(Objective):
 
 def reference(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     """A Laplacian pyramid of both (n, 1, h, w): the larger detail at each level, the brighter base."""
-    details = []
+    details: list[torch.Tensor] = []
     for _ in range(LEVELS):
         bases = [functional.avg_pool2d(image, 2, ceil_mode=True, count_include_pad=False) for image in (first, second)]
         size = first.shape[-2:]
@@ -46,7 +47,7 @@ def reference(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
             image - functional.interpolate(base, size=size, mode="bilinear", align_corners=False)
             for image, base in zip((first, second), bases, strict=True)
         ]
-        details.append(torch.where(detail[0].abs() >= detail[1].abs(), *detail))
+        details.append(torch.where(detail[0].abs() >= detail[1].abs(), detail[0], detail[1]))
         first, second = bases
     fused = torch.maximum(first, second)
     for part in reversed(details):

@@ -32,7 +32,8 @@ class ExposureSimilarity(Objective):
         similarity = (2 * covariance + C2) / (energies + C2)
         brighter = torch.maximum(batch.first, batch.second)
         mean = (functional.avg_pool2d(fused, WINDOW) - functional.avg_pool2d(brighter, WINDOW)).square().mean()
-        return 1 - similarity.mean() + 5 * mean
+        loss: torch.Tensor = 1 - similarity.mean() + 5 * mean
+        return loss
 
 
 def _patches(image: torch.Tensor) -> torch.Tensor:

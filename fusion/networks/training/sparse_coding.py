@@ -26,4 +26,5 @@ class SparseCoding(Objective):
             patches = torch.zeros(1, patch * patch, device=images.device)
         codes = network.codes(patches)  # type: ignore[operator]
         given_back = network.patches(codes)  # type: ignore[operator]
-        return 10 * (given_back - patches).square().mean() + self.sparsity * sparsity_penalty(codes)
+        loss: torch.Tensor = 10 * (given_back - patches).square().mean() + self.sparsity * sparsity_penalty(codes)
+        return loss
