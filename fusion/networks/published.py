@@ -70,8 +70,8 @@ def _entry(
     learning_rate: float = 2e-3,
     **recipe: object,
 ) -> NetworkEntry:
-    told = f"{smaller}; {STEPS} steps of {BATCH} crops of {CROP} x {CROP}"
     values = {"steps": STEPS, "batch": BATCH, "crop": CROP, "validate_every": VALIDATE_EVERY} | recipe
+    told = f"{smaller}; {values['steps']} steps of {values['batch']} crops of {CROP} x {CROP}"
     return NetworkEntry(architecture, Recipe(objective, learning_rate=learning_rate, smaller=told, **values))  # type: ignore[arg-type]
 
 
@@ -91,6 +91,9 @@ PUBLISHED: Mapping[str, NetworkEntry] = MappingProxyType(
             ModalityRecognition,
             "six convolutions on brain slices instead of VGG on photographs",
             augmentations=(Photometric(),),  # turned images and mixtures would have other labels
+            steps=3000,
+            batch=12,
+            validate_every=200,
         ),
         "fuse_gan": _entry(FuseGan, ConditionalFocus, "12 channels at full size"),
         "fusion_gan": _entry(FusionGan, Adversarial, "an eighth of the channels"),
