@@ -8,6 +8,7 @@ from ..volume import Volume
 from .affine import AffineRegistrar
 from .automatic import AutomaticRegistrar
 from .deformable import DeformableRegistrar
+from .features import FeatureRegistrar
 from .identity import IdentityRegistrar
 from .registrar import Registrar, Registration, unregistered
 from .rigid import RigidRegistrar
@@ -20,6 +21,7 @@ REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
         "rigid-wide": WideRigidRegistrar,
         "affine": AffineRegistrar,
         "deformable": DeformableRegistrar,
+        "features": FeatureRegistrar,
         "identity": IdentityRegistrar,
     }
 )
@@ -39,6 +41,7 @@ __all__ = [
     "AffineRegistrar",
     "AutomaticRegistrar",
     "DeformableRegistrar",
+    "FeatureRegistrar",
     "IdentityRegistrar",
     "Registrar",
     "Registration",

@@ -1,4 +1,4 @@
-"""Images as the registration network sees them: cubes of 4 mm along the patient's axes, 0…1."""
+"""Images as the registration network sees them: cubes of 3 mm along the patient's axes, 0…1."""
 
 import numpy as np
 import torch

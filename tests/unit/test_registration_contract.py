@@ -28,6 +28,7 @@ QUICKER: dict[str, dict[str, object]] = {
     "rigid-wide": {"climbing": 4},
     "affine": {"climbing": 4},
     "deformable": {"start": "header", "spacing_mm": 4.0},
+    "features": {},
     "identity": {},
 }
 
