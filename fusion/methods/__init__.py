@@ -7,6 +7,7 @@ from .alpha_blend import AlphaBlend
 from .average import Average
 from .cca import Cca
 from .checkerboard import Checkerboard
+from .convolutional_sparse import ConvolutionalSparse
 from .curvelet import Curvelet
 from .decision_map import DecisionMap
 from .dwt import Dwt
@@ -22,6 +23,7 @@ from .nsct import Nsct
 from .nsst import Nsst
 from .nsst_mi import NsstMi
 from .pca import Pca
+from .sparse_representation import SparseRepresentation
 from .swt import Swt
 from .weighted_sum import WeightedSum
 from .wpd import Wpd
@@ -32,6 +34,7 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
         "average": Average,
         "cca": Cca,
         "checkerboard": Checkerboard,
+        "convolutional_sparse": ConvolutionalSparse,
         "curvelet": Curvelet,
         "decision_map": DecisionMap,
         "dwt": Dwt,
@@ -46,6 +49,7 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
         "nsst": Nsst,
         "nsst_mi": NsstMi,
         "pca": Pca,
+        "sparse_representation": SparseRepresentation,
         "swt": Swt,
         "weighted_sum": WeightedSum,
         "wpd": Wpd,

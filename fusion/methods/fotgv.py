@@ -27,7 +27,7 @@ class Fotgv:
 
     order: float = 1.2
     strength: float = 1.0
-    iterations: int = 40
+    iterations: int = 30
     levels: int = 3
     stages: int = 2
     detail: Literal["max_abs", "energy"] = "energy"

@@ -9,7 +9,7 @@ from ..transforms.axes import working_axes
 from ..transforms.band_information import shared_information
 from ..transforms.fourier_frame import fuse_frame
 from ..transforms.noise import TO_SIGMA, median_size
-from ..transforms.selection import check_rules, energy
+from ..transforms.selection import check_rules, energy, in_slabs
 from ..transforms.shearlet import shearlet_bands
 from ..types import VoxelArray
 from ..volume import Volume
@@ -49,28 +49,40 @@ class NsstMi:
         return Fused(pair.over_fixed(image), fixed.grid, "nsst_mi", asdict(self) | pair.windows)
 
     def _detail(self, first: VoxelArray, second: VoxelArray) -> VoxelArray:
-        ours, theirs = (shrunk(band, self.denoise) for band in (first, second))
-        return _mixed(ours, theirs, energy(ours), energy(theirs))
+        least, limit = (threshold(band, self.denoise) for band in (first, second))
+        shared = shared_information(first, second)
+
+        def mixed(ours: VoxelArray, theirs: VoxelArray) -> VoxelArray:
+            ours, theirs = shrunk(ours, least), shrunk(theirs, limit)
+            return _mixed(ours, theirs, energy(ours), energy(theirs), shared)
+
+        return in_slabs(first, second, mixed)
 
 
-def shrunk(band: VoxelArray, amount: float) -> VoxelArray:
-    """Coefficients drawn towards zero by `amount` of the threshold σ² / σ_signal (`chang2000`, eq. 12)."""
+def threshold(band: VoxelArray, amount: float) -> float:
+    """`amount` times σ² / σ_signal (`chang2000`, eq. 12); all of the band where it is nothing but noise."""
     noise = TO_SIGMA * median_size(band)
     signal = max(float(band.square().mean()) - noise**2, 0.0) ** 0.5
-    if noise == 0:
-        return band
-    least = noise**2 / signal if signal > 0 else float(band.abs().max())
-    return torch.sign(band) * (band.abs() - amount * least).clamp_(min=0.0)
+    return amount * (noise**2 / signal if signal > 0 else float(band.abs().max()))
+
+
+def shrunk(band: VoxelArray, least: float) -> VoxelArray:
+    """Every coefficient drawn towards zero by `least`."""
+    return band - band.clamp(-least, least)
 
 
 def _base(first: VoxelArray, second: VoxelArray) -> VoxelArray:
-    return _mixed(first, second, first.clamp(min=0.0), second.clamp(min=0.0))
-
-
-def _mixed(first: VoxelArray, second: VoxelArray, ours: VoxelArray, theirs: VoxelArray) -> VoxelArray:
-    """Between the choice of the stronger and the mean by strength, as far as the bands tell the same."""
     shared = shared_information(first, second)
+
+    def mixed(ours: VoxelArray, theirs: VoxelArray) -> VoxelArray:
+        return _mixed(ours, theirs, ours.clamp(min=0.0), theirs.clamp(min=0.0), shared)
+
+    return in_slabs(first, second, mixed)
+
+
+def _mixed(first: VoxelArray, second: VoxelArray, ours: VoxelArray, theirs: VoxelArray, shared: float) -> VoxelArray:
+    """Between the choice of the stronger and the mean by strength, as far as the bands tell the same."""
     total = ours + theirs
-    mean = torch.where(total > 0, ours / torch.where(total > 0, total, 1.0), 0.5)
-    chosen = (ours > theirs).float().add_((ours == theirs).float(), alpha=0.5)
+    mean = torch.where(total > 0, ours / total.clamp(min=1e-30), 0.5)
+    chosen = torch.sign(ours - theirs).add_(1).div_(2)
     return torch.lerp(second, first, torch.lerp(chosen, mean, shared))

@@ -36,8 +36,8 @@ def _bands(levels: int, wedges: int, lengths: tuple[int, ...], device: torch.dev
         grid = _grid(lengths, reach)
         lines = _lines(lengths, grid, device)
         ring = (_low(lines, reach).square() - _low(lines, reach / 2).square()).clamp_(min=0).sqrt_()
-        for wedge in _wedges(lines, directions(len(lengths), wedges, level)):
-            yield Band(wedge * ring, grid)
+        for wedge in _wedges(lines, directions(len(lengths), wedges, level), ring):
+            yield Band(wedge, grid)
         reach /= 2
     grid = _grid(lengths, reach)
     yield Band(_low(_lines(lengths, grid, device), reach), grid, lowest=True)
@@ -78,10 +78,10 @@ def directions(ndim: int, wedges: int, level: int) -> torch.Tensor:
     return spread.float()
 
 
-def _wedges(lines: list[torch.Tensor], towards: torch.Tensor) -> Iterator[torch.Tensor]:
-    """Windows about each direction whose squares sum to one."""
+def _wedges(lines: list[torch.Tensor], towards: torch.Tensor, ring: torch.Tensor) -> Iterator[torch.Tensor]:
+    """Windows about each direction whose squares sum to that of `ring`, which is used up."""
     if len(towards) == 1:
-        yield torch.ones([1] * len(lines), device=lines[0].device)
+        yield ring
         return
     width = 1 - float((towards @ towards.T).square().fill_diagonal_(0).max(dim=0).values.min())
     lines = oriented(lines)
@@ -93,7 +93,8 @@ def _wedges(lines: list[torch.Tensor], towards: torch.Tensor) -> Iterator[torch.
     total = torch.zeros_like(inverse)
     for direction in towards:
         total += _wedge(lines, inverse, nowhere, direction, width).square_()
-    scale = total.rsqrt_()
+    scale = ring.mul_(total.rsqrt_())
+    del total
     for direction in towards:
         yield _wedge(lines, inverse, nowhere, direction, width).mul_(scale)
 

@@ -118,8 +118,21 @@ def _image(
             if axis != axes[-1]:
                 kept.append(spectrum.narrow(axis, lengths[at] - half, half))
             spectrum = torch.cat(kept, dim=axis)
-    image: torch.Tensor = torch.fft.irfftn(spectrum * window, s=to, dim=axes, norm="forward")
+    spectrum = spectrum * window
+    for axis in axes[:-1]:
+        _transformed_in_place(spectrum, axis)
+    image: torch.Tensor = torch.fft.irfft(spectrum, n=to[-1], dim=axes[-1], norm="forward")
     return image
+
+
+def _transformed_in_place(spectrum: torch.Tensor, axis: int) -> None:
+    """The inverse transform along one axis, in slabs of another: a transform at once would need all of it twice."""
+    along = 1 if axis == 0 else 0
+    extent = spectrum.shape[along]
+    slab = max(1, SLAB_VOXELS // 2 * extent // spectrum.numel())
+    for start in range(0, extent, slab):
+        part = spectrum.narrow(along, start, min(slab, extent - start))
+        part.copy_(torch.fft.ifft(part, dim=axis, norm="forward"))
 
 
 def _add_low(

@@ -4,7 +4,7 @@ from functools import cache
 
 import torch
 
-TAPS = 8
+TAPS = 6
 """Grünwald and Letnikov's series is cut here; the last tap takes the rest, so that a constant has no difference."""
 
 
