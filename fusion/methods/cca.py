@@ -21,7 +21,7 @@ class Cca:
     """A mixture of both images whose weights come from their features, not from single voxels.
 
     Features of each voxel (brightness, its mean and deviation over a box, its slope) are turned into canonical
-    variates, the directions in which the two images' features go together (`sun2005`, section 2). What an image's
+    variates, the directions in which the two images' features go together (`sun2005`). What an image's
     variates have of their own, 1 − ρ² of each squared variate, is its activity; its smoothed share is the weight.
     Fused as a mixture, so that no level arises that neither image has. `radius` is in voxels of the finest axis.
     """

@@ -17,7 +17,7 @@ from .inputs import WindowChoice, aligned_pair
 from .method import Fused
 
 SMOOTHNESS = 5.0
-"""Weight of the squared gradient in the base (`liu2016`, eq. 5)."""
+"""Weight of the squared gradient in the base (`liu2016`)."""
 
 SLAB_VOXELS = 2**17
 """Slices that are coded at once; each needs several times as many values as there are filters."""

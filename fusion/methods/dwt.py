@@ -16,7 +16,7 @@ from .method import Fused
 class Dwt:
     """Per coefficient of the discrete wavelet transform (`mallat1989`) the stronger one, and a common base.
 
-    Separable along the axes, seven bands of details a level (`pajares2004`, section 4). `wavelet` is a name of
+    Separable along the axes, seven bands of details a level (`pajares2004`). `wavelet` is a name of
     `fusion.transforms.wavelets`; `detail` and `base` are as in `laplacian_pyramid`. An image fused with itself comes
     back.
     """

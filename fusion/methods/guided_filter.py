@@ -21,7 +21,7 @@ SALIENCY_SIGMA = 5.0
 
 @dataclass(frozen=True, slots=True)
 class GuidedFilter:
-    """Base and detail of each image, weighted where the image is the more salient one (`li2013`, section III).
+    """Base and detail of each image, weighted where the image is the more salient one (`li2013`).
 
     The base is a mean over 31 voxels. Saliency is the size of the Laplacian, smoothed; a map of where each image wins
     is filtered with that image as the guide, widely for the base (`base_radius`, `base_epsilon`) and narrowly for the

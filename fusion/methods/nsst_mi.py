@@ -60,7 +60,7 @@ class NsstMi:
 
 
 def threshold(band: VoxelArray, amount: float) -> float:
-    """`amount` times σ² / σ_signal (`chang2000`, eq. 12); all of the band where it is nothing but noise."""
+    """`amount` times σ² / σ_signal (`chang2000`); all of the band where it is nothing but noise."""
     noise = TO_SIGMA * median_size(band)
     signal = max(float(band.square().mean()) - noise**2, 0.0) ** 0.5
     return amount * (noise**2 / signal if signal > 0 else float(band.abs().max()))

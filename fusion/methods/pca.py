@@ -12,7 +12,7 @@ from .method import Fused
 
 @dataclass(frozen=True, slots=True)
 class Pca:
-    """The two images in the proportion of the leading eigenvector of their 2 × 2 covariance (`naidu2008`, section 2).
+    """The two images in the proportion of the leading eigenvector of their 2 × 2 covariance (`naidu2008`).
 
     The one that varies more weighs more. Components of opposite sign (images that run against each other) count by
     their size, so that weights lie between 0 and 1. Two constant images weigh the same.

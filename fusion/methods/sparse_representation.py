@@ -19,7 +19,7 @@ CHUNK = 2**14
 
 @dataclass(frozen=True, slots=True)
 class SparseRepresentation:
-    """Per patch the image whose code is the larger in L1 norm (`yang2010`, section III), overlaps averaged.
+    """Per patch the image whose code is the larger in L1 norm (`yang2010`), overlaps averaged.
 
     Patches of 8 × 8 voxels in each slice, every `stride` voxels, without their mean; codes of at most `atoms` atoms of
     a dictionary that K-SVD learned from brain slices (its card lies beside it), by orthogonal matching pursuit up to

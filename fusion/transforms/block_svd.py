@@ -15,7 +15,7 @@ def fuse_blocks(
     detail: Rule,
     base: Rule,
 ) -> VoxelArray:
-    """Bands along the singular vectors of the blocks (`naidu2011`, section 2), details by `detail`, the rest by `base`.
+    """Bands along the singular vectors of the blocks (`naidu2011`), details by `detail`, the rest by `base`.
 
     The vectors are those of the blocks of both images together: one orthogonal basis for both makes their
     coefficients comparable and the inverse exact, which the mean of two bases is not.

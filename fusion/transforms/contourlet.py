@@ -13,7 +13,7 @@ DEEPEST = 3
 
 
 def contourlet_bands(stages: tuple[int, ...]) -> Bands:
-    """The tight frame of da Cunha, Zhou and Do 2006 (`dacunha2006`, section II), a level for each of `stages`.
+    """The tight frame of da Cunha, Zhou and Do 2006 (`dacunha2006`), a level for each of `stages`.
 
     The first is the finest; each level's details go into 2^stages directions in the plane of the last two axes. All
     filters are trigonometric polynomials under a root; those of coarser levels are spread by 2^level, pyramid and

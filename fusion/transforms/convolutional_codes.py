@@ -7,7 +7,7 @@ def convolutional_codes(slices: torch.Tensor, filters: torch.Tensor, sparsity: f
     """(slices, filters, rows, columns): the maps x of min ½ ‖Σ d ∗ x − s‖² + `sparsity` Σ ‖x‖₁, ends joined.
 
     `filters` is (filters, side, side). By the alternating direction method of multipliers in the Fourier domain, where
-    each frequency is a system of rank one plus the identity (`wohlberg2016`, section III).
+    each frequency is a system of rank one plus the identity (`wohlberg2016`).
     """
     shape = (int(slices.shape[-2]), int(slices.shape[-1]))
     response = filter_response(filters, shape)
@@ -53,7 +53,7 @@ def learned_filters(
     """Filters of length one in which `slices` are sparse: codes and gradient steps on the filters in turn.
 
     Each step goes down the squared rest with the length of its curvature's bound, then back to length one (a projected
-    gradient, as of `wohlberg2016`, section V, with another solver).
+    gradient, as of `wohlberg2016`, with another solver).
     """
     filters = torch.nn.functional.normalize(start.flatten(1), dim=1).reshape(start.shape)
     shape = (int(slices.shape[-2]), int(slices.shape[-1]))

@@ -20,7 +20,7 @@ FULL = 2 / 3
 
 
 def curvelet_bands(levels: int, wedges: int) -> Bands:
-    """The tight frame of Candès and others 2006 (`candes2006`, section 3), in as many dimensions as axes are given.
+    """The tight frame of Candès and others 2006 (`candes2006`), in as many dimensions as axes are given.
 
     Concentric squares or cubes by Meyer's windows, each ring divided into wedges. In a plane there are `wedges` of them
     in the finest ring (a direction and its opposite are one wedge), and half as many two rings further in: length and

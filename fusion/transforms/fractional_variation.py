@@ -9,14 +9,14 @@ SLAB = 8
 """Slices that are worked on at once; each is denoised on its own."""
 
 SECOND_WEIGHT = 2.0
-"""α₀ : α₁, the usual ratio (`bredies2010`, section 4)."""
+"""α₀ : α₁, the usual ratio (`bredies2010`)."""
 
 
 def denoised(image: VoxelArray, order: float, fidelity: float, iterations: int) -> VoxelArray:
     """Min over u, v of fidelity/2 ‖u − f‖² + ‖D u − v‖₁ + 2 ‖E v‖₁ in each slice, D and E of `order`.
 
     Second-order total generalised variation (`bredies2010`) with Grünwald and Letnikov's differences in place of the
-    first ones (`ren2013`), by the primal-dual method (`chambolle2011`, algorithm 1). Smooth shades stay smooth: no
+    first ones (`ren2013`), by the primal-dual method (`chambolle2011`). Smooth shades stay smooth: no
     stairs.
     """
     parts = [image[start : start + SLAB] for start in range(0, image.shape[0], SLAB)]

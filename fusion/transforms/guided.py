@@ -7,7 +7,7 @@ from .box import box_mean
 
 
 def guided(guide: VoxelArray, image: VoxelArray, radii: Sequence[int], epsilon: float) -> VoxelArray:
-    """`image` smoothed along the edges of `guide` (`he2013`, eq. 5, 6, 8), boxes of `radii`.
+    """`image` smoothed along the edges of `guide` (`he2013`), boxes of `radii`.
 
     Per box a line a · guide + b is fitted; `epsilon` (in the guide's squared unit) draws a towards zero. A voxel gets
     the mean over all boxes that hold it. The cost does not depend on the radii.

@@ -9,11 +9,11 @@ from .extension import cropped, fast_length, periodic_extension
 
 EXTENSION = 16
 LARGEST_BETA = 1e5
-"""Where the splitting ends (`xu2011`, algorithm 1)."""
+"""Where the splitting ends (`xu2011`)."""
 
 
 def l0_smoothed(image: VoxelArray, axes: tuple[int, ...], strength: float, growth: float = 2.0) -> VoxelArray:
-    """The image that is near to `image` (0…1) and changes in few places along `axes` (`xu2011`, section 3).
+    """The image that is near to `image` (0…1) and changes in few places along `axes` (`xu2011`).
 
     `strength` is λ: a step is kept where its square is worth more. `growth` is κ, the factor of β a round: larger is
     faster and coarser.

@@ -13,7 +13,7 @@ def half_band(cosine: torch.Tensor) -> torch.Tensor:
     """P(x) with P(x) + P(−x) = 1 and `ORDER` zeros at x = −1: a polynomial, so a filter of finite length.
 
     x = cos ω gives a low-pass, other trigonometric polynomials give fans and quadrants (transformation of McClellan,
-    as in `dacunha2006`, section III). 0…1.
+    as in `dacunha2006`). 0…1.
     """
     share = (1 + cosine) / 2
     rest = 1 - share

@@ -4,7 +4,7 @@ import torch
 
 
 def rise(share: torch.Tensor) -> torch.Tensor:
-    """ν(t) = t⁴ (35 − 84 t + 70 t² − 20 t³) between 0 and 1, flat beyond (`daubechies1992`, section 4.2).
+    """ν(t) = t⁴ (35 − 84 t + 70 t² − 20 t³) between 0 and 1, flat beyond (`daubechies1992`).
 
     ν(t) + ν(1 − t) = 1.
     """

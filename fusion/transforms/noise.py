@@ -17,7 +17,7 @@ def median_size(band: VoxelArray) -> float:
 
 
 def noise_of(image: VoxelArray) -> float:
-    """Standard deviation of white noise, from the finest diagonal differences (`donoho1994`, section 4.2).
+    """Standard deviation of white noise, from the finest diagonal differences (`donoho1994`).
 
     They are taken within slices. Where more than half of an image is empty (air that was set to zero), only what is
     not counts.

@@ -12,7 +12,7 @@ from .meyer import rise
 
 
 def shearlet_bands(shears: tuple[int, ...]) -> Bands:
-    """The frame of Easley, Labate and Lim 2008 (`easley2008`, section 3), a level for each of `shears`, finest first.
+    """The frame of Easley, Labate and Lim 2008 (`easley2008`), a level for each of `shears`, finest first.
 
     A cone about each axis holds the frequencies that change fastest along it; within, windows of Meyer's shape select
     `shears` slopes along every other axis: 2 shears directions in a plane, 3 shears² in a volume (`negi2012`). The

@@ -66,7 +66,7 @@ def _padded(taps: tuple[float, ...], length: int) -> tuple[float, ...]:
 
 
 def _daubechies(moments: int) -> tuple[float, ...]:
-    """The scaling filter by spectral factorisation, roots within the unit circle (`daubechies1988`, section 4)."""
+    """The scaling filter by spectral factorisation, roots within the unit circle (`daubechies1988`)."""
     # P(y) = sum of C(N-1+k, k) y^k with y = (2 - z - 1/z) / 4: each root y gives a pair of z, of which one is inside.
     roots_y = np.roots([comb(moments - 1 + k, k) for k in reversed(range(moments))])
     half = 1 - 2 * roots_y
@@ -76,7 +76,7 @@ def _daubechies(moments: int) -> tuple[float, ...]:
 
 
 def _cdf_9_7() -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Orders 4.4 (`cohen1992`, section 6.C): P(y) = 1 + 4y + 10y² + 20y³ split into its real and its complex roots."""
+    """Orders 4.4 (`cohen1992`): P(y) = 1 + 4y + 10y² + 20y³ split into its real and its complex roots."""
     roots = np.roots([20, 10, 4, 1])
     real = roots[np.argmin(np.abs(roots.imag))].real
     pair = roots[np.argsort(np.abs(roots.imag))[1:]]
