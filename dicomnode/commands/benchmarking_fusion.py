@@ -1,8 +1,11 @@
 """What `benchmark fuse` does. Imports the engines; `benchmark.py` holds the signatures."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from fusion import METHODS
 
@@ -15,7 +18,7 @@ from ..errors import SettingsError
 from .terminal import steps
 
 RECORDS = "records.jsonl"
-SMALL_EXTENT, FULL_EXTENT = 64, 256
+SMALL_EXTENT, FULL_EXTENT = 48, 256
 
 
 def measure_fusion(
@@ -34,7 +37,7 @@ def measure_fusion(
     records = Records(folder / RECORDS)
     generated = generated_cases(FULL_EXTENT if full else SMALL_EXTENT)
     cases = [*(atlas_cases(data, slices) if full and data else ()), *generated]
-    with steps() as say:
+    with steps() as say, one_thread():
         measure_quality(cases, names, records, say, folder)
         measure_costs(generated[0], names, records, say, " x ".join(map(str, generated[0].fixed.grid.shape[1:])))
         if full and data:
@@ -47,6 +50,17 @@ def measure_fusion(
         "pictures": [str(path) for path in _sheets(folder, cases, names)],
         "records": str(folder / RECORDS),
     }
+
+
+@contextlib.contextmanager
+def one_thread() -> Iterator[None]:
+    """CPU seconds of one thread compare; several wait for each other on a machine that others use too."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _sheets(folder: Path, cases: Sequence[FusionCase], names: Sequence[str]) -> list[Path]:
