@@ -80,7 +80,7 @@ class Server:
                 SharedContexts([*stored, *self._entity.supported_contexts]),
                 handlers,
                 None if node.receiver == "pynetdicom" else self._direct,
-                frozenset(str(context.abstract_syntax) for context in stored),
+                frozenset(str(context.abstract_syntax) for context in self._entity.supported_contexts),
             )
         except OSError as error:
             raise SettingsError(

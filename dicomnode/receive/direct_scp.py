@@ -1,7 +1,7 @@
 """C-STORE and C-ECHO straight off the socket: what most peers want, without a library's work on every fragment.
 
-An association is served here when it proposes storage and verification alone; any other goes to pynetdicom. Both give
-the same answers (PS3.7 9.3.1, 9.3.5; PS3.8 9.3).
+An association is served here unless it proposes a service that pynetdicom carries out for the node. Both give the same
+answers (PS3.7 9.3.1, 9.3.5; PS3.8 9.3).
 """
 
 import contextlib

@@ -53,12 +53,12 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
         contexts: list[PresentationContext],
         handlers: list[tuple[Any, ...]],
         make_direct: MakeDirect | None,
-        classes: frozenset[str],
+        handed_on: frozenset[str],
     ) -> None:
-        """Serve what proposes nothing but `classes` directly (no `make_direct`: nothing); the rest is pynetdicom's."""
+        """What proposes a class of `handed_on` is pynetdicom's, the rest is served directly where `make_direct` is given."""
         self.places = Places(entity.maximum_associations, lambda: len(self.active_associations))
         self.direct = None if make_direct is None else make_direct(self.places)
-        self.classes = classes
+        self.handed_on = handed_on
         self.numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -118,7 +118,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         connection: socket.socket = self.request
         wait_at_most(connection, self.ae.acse_timeout)
         asked = _looked_at(connection)
-        if asked is not None and not asked.abstract_syntaxes <= self.server.classes:
+        if asked is not None and asked.abstract_syntaxes & self.server.handed_on:
             wait_at_most(connection, 0)
             super().handle()
             return
