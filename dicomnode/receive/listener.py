@@ -55,7 +55,7 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
         make_direct: MakeDirect | None,
         handed_on: frozenset[str],
     ) -> None:
-        """What proposes a class of `handed_on` is pynetdicom's, the rest is served directly where `make_direct` is given."""
+        """Classes of `handed_on` are pynetdicom's; the rest is served directly where `make_direct` is given."""
         self.places = Places(entity.maximum_associations, lambda: len(self.active_associations))
         self.direct = None if make_direct is None else make_direct(self.places)
         self.handed_on = handed_on
