@@ -10,6 +10,7 @@ from .automatic import AutomaticRegistrar
 from .deformable import DeformableRegistrar
 from .features import FeatureRegistrar
 from .identity import IdentityRegistrar
+from .learned import LearnedRegistrar
 from .registrar import Registrar, Registration, unregistered
 from .rigid import RigidRegistrar
 from .wide import WideRigidRegistrar
@@ -22,6 +23,7 @@ REGISTRARS: Mapping[str, Callable[..., Registrar]] = MappingProxyType(
         "affine": AffineRegistrar,
         "deformable": DeformableRegistrar,
         "features": FeatureRegistrar,
+        "learned": LearnedRegistrar,
         "identity": IdentityRegistrar,
     }
 )
@@ -43,6 +45,7 @@ __all__ = [
     "DeformableRegistrar",
     "FeatureRegistrar",
     "IdentityRegistrar",
+    "LearnedRegistrar",
     "Registrar",
     "Registration",
     "RigidRegistrar",

@@ -29,10 +29,11 @@ QUICKER: dict[str, dict[str, object]] = {
     "affine": {"climbing": 4},
     "deformable": {"start": "header", "spacing_mm": 4.0},
     "features": {},
+    "learned": {"climbing": 4, "passes": 1, "spacing_mm": 4.0},
     "identity": {},
 }
 
-STRETCHING = {"affine", "deformable"}
+STRETCHING = {"affine", "deformable", "learned"}
 
 
 @pytest.mark.parametrize("name", REGISTRARS)
