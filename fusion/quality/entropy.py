@@ -4,6 +4,8 @@ Grey levels are rounded to 256 bins first, as the 8-bit literature has them; val
 joint histograms know no neighbourhood, so a volume's value is that of all its voxels.
 """
 
+import math
+
 import torch
 
 from .local_windows import Image, Values
@@ -79,12 +81,8 @@ def _entropy(levels: torch.Tensor, count: int = LEVELS) -> Values:
     offset = torch.arange(rows.shape[0], device=rows.device)[:, None] * count
     counts = torch.bincount((rows + offset).reshape(-1), minlength=rows.shape[0] * count).reshape(-1, count)
     share = counts.to(torch.float64) / rows.shape[1]
-    return (
-        torch.special.entr(share)
-        .sum(dim=1)
-        .div(torch.log(torch.tensor(2.0, dtype=torch.float64)))
-        .reshape(levels.shape[:-1])
-    )
+    nats: torch.Tensor = torch.special.entr(share).sum(dim=1)
+    return (nats / math.log(2)).reshape(levels.shape[:-1])
 
 
 def _shared(source: Image, fused: Image, dimensions: int) -> Values:

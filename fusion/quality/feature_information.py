@@ -42,7 +42,7 @@ def _of_windows(source: torch.Tensor, fused: torch.Tensor) -> Values:
     """The mean over all windows; those in which both are equal, such as the background, are 1 without a calculation."""
     different = (source != fused).any(dim=1).nonzero()[:, 0]
     total = torch.tensor(float(source.shape[0] - different.shape[0]), dtype=torch.float64, device=source.device)
-    for chosen in different.split(WINDOWS_AT_ONCE):
+    for chosen in torch.split(different, WINDOWS_AT_ONCE):
         total = total + _shared(source[chosen], fused[chosen]).sum()
     return total / source.shape[0]
 
