@@ -8,8 +8,8 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..registration.calibration import CALIBRATION
 from ..registration.registrar import Registration
-from ..registration.uncertainty import NUCLEAR
 from ..registration.usable import unusable_reason
 from ..volume import Volume
 from .report import QualityReport, Verdict
@@ -45,8 +45,16 @@ MAX_UNSEEN_MOTION_MM = 3.3
 """Where motion is known no better than this, its absence was not seen. With uptake 2.4 mm of it are the floor."""
 
 MAX_FLIPPED_RIVAL_RATIO = 1.0
-"""Of a header that is verified. Measured: a chest in PET and CT 0.43; where one is mirrored, 1.08 and more. A search
-has compared all orientations itself, and averaged heads, which are symmetric, reach 1.04 there."""
+"""Of a header that is verified, for half turns: a search has compared all orientations itself."""
+
+MAX_MIRROR_RATIO = 0.985
+"""What the reflected pose may keep of the similarity. Measured: single heads 0.5 to 0.8, averaged ones, whose sides are
+nearly alike, 0.92 to 0.975; two people 1.00 to 1.02; mirrored voxels 1.02 and more."""
+
+MIRRORED_RATIO = 1.01
+MIRRORED_MARGIN = 8.0
+"""In standard errors: from here on the difference between an image and its mirror image is no chance. True pairs
+measured 25 and more, mirrored ones -20 and less."""
 
 MAX_STRETCH_GAIN = 0.06
 """Measured: pairs of one head 0.003 to 0.03, one head stretched by 3 to 8 % 0.15 to 0.66, different heads 0.15 and
@@ -68,6 +76,10 @@ OF_EVERY_REGISTRATION = frozenset(
         "far_rival_ratio",
         "flipped_rival_ratio",
         "rivals_compared_ratio",
+        "mirror_ratio",
+        "mirror_margin_ratio",
+        "expected_error_high_mm",
+        "uptake_images_ratio",
         "sample_spread_mm",
         "stretch_mm",
         "stretch_gain_ratio",
@@ -79,7 +91,11 @@ OF_A_SEARCH = frozenset({"runner_up_ratio", "runner_up_distance_mm", "start_spre
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where acceptance ends. `min_overlap` is the share of the smaller body that both images must show."""
+    """Where acceptance ends.
+
+    `max_expected_error_mm` is for the upper end of the mean error over the body, `max_error_bound_mm` for the bound of
+    its 95th percentile; `min_overlap` is the share of the smaller body that both images must show.
+    """
 
     max_expected_error_mm: float = 2.5
     max_error_bound_mm: float = 5.0
@@ -118,7 +134,9 @@ def assess(fixed: Volume, moving: Volume, registration: Registration, limits: Li
         if reason is not None:
             return rejected(f"the {role} image cannot be used: {reason}")
     if not _credible(registration):
-        return rejected("the registration diverged: its result is not a finite placement that keeps the patient's shape")
+        return rejected(
+            "the registration diverged: its result is not a finite placement that keeps the patient's shape"
+        )
     measures = dict(registration.measures)
     evidence = Evidence(fixed, moving, registration, measures, limits)
     findings = [f for f in (rule(evidence) for rule in RULES) if f is not None]
@@ -194,7 +212,7 @@ def _rivals(e: Evidence) -> Finding | None:
         distance = e.measure("near_rival_distance_mm", math.inf)
         why = f"a placement {distance:.0f} mm away matches {100 * near:.0f} % as well"
     elif "motion_mm" in e.measures and e.measure("flipped_rival_ratio", math.inf) >= MAX_FLIPPED_RIVAL_RATIO:
-        why = "mirrored or turned half round they match as well; check the side"
+        why = "turned half round they match as well; check the side"
     elif e.measure("rivals_compared_ratio", 0.0) < MIN_RIVALS_COMPARED_RATIO:
         why = "they share too little to compare this placement with others"
     else:
@@ -223,6 +241,13 @@ def _motion(e: Evidence) -> Finding | None:
     motion, known_to = e.measures["motion_mm"], e.measure("motion_uncertainty_mm", math.inf)
     if motion <= e.limits.max_expected_error_mm:
         return None
+    if "header_corrected_mm" in e.measures:
+        by = e.measures["header_corrected_mm"]
+        return Finding(
+            Verdict.REVIEW,
+            f"the patient seems to have moved between the acquisitions: the shared coordinates were corrected by "
+            f"{by:.1f} mm",
+        )
     seen = f"the images match better {motion:.1f} mm away from where their shared coordinates put them"
     if motion > CLEAR_MOTION * known_to:
         return Finding(Verdict.REVIEW, f"the patient seems to have moved between the acquisitions: {seen}")
@@ -237,9 +262,14 @@ def _converged(e: Evidence) -> Finding | None:
 
 def _expected(e: Evidence) -> Finding | None:
     error, limit = e.registration.expected_error_mm, e.limits.max_expected_error_mm
-    if error <= limit:
+    most = max(error, e.measure("expected_error_high_mm", error))
+    if most <= limit:
         return None
-    return Finding(Verdict.REVIEW, f"the estimated mean error of {error:.1f} mm is above the limit of {limit:.1f} mm")
+    if error > limit:
+        reason = f"the estimated mean error of {error:.1f} mm is above the limit of {limit:.1f} mm"
+    else:
+        reason = f"the mean error may be {most:.1f} mm (estimated {error:.1f} mm), above the limit of {limit:.1f} mm"
+    return Finding(Verdict.REVIEW, reason)
 
 
 def _bound(e: Evidence) -> Finding | None:
@@ -264,13 +294,41 @@ def _ambiguous(e: Evidence) -> Finding | None:
 
 def _stretch(e: Evidence) -> Finding | None:
     gain, stretch = e.measure("stretch_gain_ratio", math.inf), e.measure("stretch_mm", math.inf)
-    nuclear = bool(NUCLEAR & {e.fixed.modality, e.moving.modality})
+    nuclear = e.measure("uptake_images_ratio", 0.0) > 0
     if gain <= (MAX_STRETCH_GAIN_NUCLEAR if nuclear else MAX_STRETCH_GAIN) or stretch <= MIN_STRETCH_MM:
         return None
     return Finding(
         Verdict.REVIEW,
         f"the bodies differ in size or shape: the images match {100 * gain:.0f} % better when one is stretched by "
         f"{stretch:.1f} mm; check that both are of one patient",
+    )
+
+
+def _mirrored(e: Evidence) -> Finding | None:
+    ratio, margin = e.measure("mirror_ratio", math.inf), e.measure("mirror_margin_ratio", -math.inf)
+    if ratio >= MIRRORED_RATIO and -math.inf < margin <= -MIRRORED_MARGIN:
+        return Finding(
+            Verdict.REJECT,
+            f"the images match better when one of them is mirrored ({100 * (ratio - 1):.0f} %): left and right are "
+            "exchanged in one of them",
+        )
+    if ratio <= MAX_MIRROR_RATIO and margin >= MIRRORED_MARGIN:
+        return None
+    return Finding(
+        Verdict.REVIEW,
+        f"mirrored, the images match {100 * ratio:.0f} % as well: they show no sides, or not one patient's; check the "
+        "side and the patient",
+    )
+
+
+def _domain(e: Evidence) -> Finding | None:
+    unseen = CALIBRATION.unseen(e.measures)
+    if not unseen:
+        return None
+    return Finding(
+        Verdict.REVIEW,
+        "outside of what the estimate of the error was calibrated on: "
+        + ", ".join(f"{name.replace('_', ' ')} {e.measures[name]:.3g}" for name in unseen),
     )
 
 
@@ -281,10 +339,12 @@ RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _motion,
     _rivals,
     _blind,
+    _mirrored,
     _stretch,
     _ambiguous,
     _expected,
     _bound,
+    _domain,
     _converged,
 )
 

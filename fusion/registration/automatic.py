@@ -17,6 +17,12 @@ WEAK_BOUND_MM = 6.0
 WEAK_RUNNER_UP_RATIO = 0.8
 WEAK_RIVAL_RATIO = 0.85
 
+LEAST_CORRECTION_MM = 2.5
+CLEAR_MOTION = 3.0
+MAX_CORRECTING_BOUND_MM = 5.0
+"""Shared coordinates are corrected where the motion is a failure if it is left, three times what the images leave
+open, and the search would be accepted for itself."""
+
 WIDER = 4
 """So many times the starts climb in the wide search."""
 
@@ -29,8 +35,10 @@ class AutomaticRegistrar:
     """Chooses between the header's transform and a search.
 
     `identity_is_default` says whether both images were acquired in one examination on one couch; None decides by an
-    equal, non-empty Frame of Reference. Motion between the acquisitions is measured and left to the gate: the
-    transform is never changed silently. A search whose result is weak is followed by one wider search.
+    equal, non-empty Frame of Reference. Motion between the acquisitions is measured; where it is clear, and a search
+    that knows nothing of the header finds the same place, the transform is corrected, which the measures and the notes
+    say and which is for a person to look at; else the header's word stands. A search whose result is weak is followed
+    by one wider search.
     """
 
     identity_is_default: bool | None = None
@@ -42,6 +50,8 @@ class AutomaticRegistrar:
         """Register `moving` to `fixed` with the registrar that the headers call for."""
         chosen = self.chosen_for(fixed, moving)
         result = chosen(fixed, moving)
+        if isinstance(chosen, IdentityRegistrar) and has_moved(result):
+            result = corrected(result, RigidRegistrar(seed=self.seed)(fixed, moving), fixed)
         if isinstance(chosen, RigidRegistrar) and is_weak(result):
             wide = replace(chosen, climbing=WIDER * chosen.climbing, seed=chosen.seed + 1)
             result = better_of(result, wide(fixed, moving), fixed)
@@ -54,6 +64,29 @@ class AutomaticRegistrar:
             uid = fixed.grid.frame_of_reference_uid
             by_header = bool(uid) and uid == moving.grid.frame_of_reference_uid
         return IdentityRegistrar(seed=self.seed) if by_header else RigidRegistrar(seed=self.seed)
+
+
+def has_moved(verified: Registration) -> bool:
+    """Whether the images put the moving body clearly elsewhere than its header does."""
+    motion, known_to = verified.measures["motion_mm"], verified.measures["motion_uncertainty_mm"]
+    return motion > LEAST_CORRECTION_MM and motion > CLEAR_MOTION * known_to
+
+
+def corrected(verified: Registration, found: Registration, fixed: Volume) -> Registration:
+    """The search's result, where it can be trusted and agrees with the motion that was seen; else the header's.
+
+    Either way the measures hold the motion, so that the gate has to say something of it.
+    """
+    motion = {name: verified.measures[name] for name in ("motion_mm", "motion_uncertainty_mm")}
+    from_header = mean_displacement_mm(found.transform, verified.transform, prepare(fixed, ()).body_points)
+    agrees = abs(from_header - motion["motion_mm"]) <= found.error_bound_mm
+    if is_weak(found) or found.error_bound_mm > MAX_CORRECTING_BOUND_MM or not agrees:
+        note = "the images match better elsewhere, but not clearly enough to correct their shared coordinates"
+        return replace(verified, notes=(*verified.notes, note), seconds=verified.seconds + found.seconds)
+    note = f"the shared coordinates were corrected by {from_header:.1f} mm"
+    measures = {**found.measures, **motion, "header_corrected_mm": from_header}
+    seconds = verified.seconds + found.seconds
+    return replace(found, measures=measures, notes=(*found.notes, note), seconds=seconds)
 
 
 def is_weak(found: Registration) -> bool:

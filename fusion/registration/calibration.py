@@ -1,9 +1,10 @@
 """What the signs of a registration mean in mm: fitted to runs whose truth is known.
 
-The mean error over the body is taken for the root of a floor and of a weighted sum of squares of the signs; its
-interval and the bound of its 95th percentile have the same form with floors and factors of their own, so that a sign
-that grows never makes anything smaller. `calibration.json` holds the numbers and the range of the signs on which they
-were fitted; where they come from: docs/scientists/calibration.md.
+The mean error over the body is taken for the root of a floor and of a weighted sum of squares of the signs, with floors
+and weights for pairs of two anatomical images and for pairs with an image of uptake; its interval and the bound of its
+95th percentile are that times factors. No weight is negative: a sign that grows never makes anything smaller.
+`calibration.json` holds the numbers and the range of the measures on which they were fitted; where they come from:
+docs/scientists/calibration.md.
 """
 
 import json
@@ -28,52 +29,57 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """The fitted numbers. Floors are for pairs with no, one and two images of uptake; `weights` are for squares.
+class Scale:
+    """The numbers for one kind of pair: a floor in mm, weights of squared signs, and factors of the estimate."""
 
-    `factors` multiply the part that the signs make, for the low and the high end of the interval and for the bound.
-    """
-
+    floor_mm: float
     weights: Mapping[str, float]
-    floors_mm: tuple[float, ...]
-    low_floors_mm: tuple[float, ...]
-    high_floors_mm: tuple[float, ...]
-    bound_floors_mm: tuple[float, ...]
-    factors: tuple[float, float, float]
-    largest_mm: Mapping[str, float]
+    low_ratio: float
+    high_ratio: float
+    bound_ratio: float
 
-    def estimate(self, signs_mm: Mapping[str, float], uptake: int) -> Estimate:
-        """What `signs_mm` (names ending in _mm) mean for a pair in which `uptake` images (0, 1, 2) show uptake."""
-        seen = float(sum(weight * signs_mm[f"{name}_mm"] ** 2 for name, weight in self.weights.items()))
-        low, high, bound = self.factors
-        expected = float(np.sqrt(self.floors_mm[uptake] ** 2 + seen))
+    def estimate(self, signs_mm: Mapping[str, float]) -> Estimate:
+        """What `signs_mm` (names ending in _mm) mean."""
+        seen = sum(weight * signs_mm[f"{name}_mm"] ** 2 for name, weight in self.weights.items())
+        expected = float(np.sqrt(self.floor_mm**2 + seen))
         return Estimate(
             expected_mm=expected,
-            low_mm=min(float(np.hypot(self.low_floors_mm[uptake], low * np.sqrt(seen))), expected),
-            high_mm=max(float(np.hypot(self.high_floors_mm[uptake], high * np.sqrt(seen))), expected),
-            bound_mm=float(np.hypot(self.bound_floors_mm[uptake], bound * np.sqrt(seen))),
-            floor_mm=self.floors_mm[uptake],
+            low_mm=self.low_ratio * expected,
+            high_mm=self.high_ratio * expected,
+            bound_mm=self.bound_ratio * expected,
+            floor_mm=self.floor_mm,
             weights=self.weights,
         )
 
-    def unseen(self, signs_mm: Mapping[str, float]) -> tuple[str, ...]:
-        """The signs that are larger than in any run of the calibration."""
-        return tuple(name for name, most in self.largest_mm.items() if signs_mm.get(f"{name}_mm", most) > most)
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """The scales for anatomy and for uptake; `seen` is the declared domain: measures, least and largest value."""
+
+    anatomy: Scale
+    uptake: Scale
+    seen: Mapping[str, tuple[float, float]]
+
+    def estimate(self, signs_mm: Mapping[str, float], uptake: int) -> Estimate:
+        """What `signs_mm` mean for a pair in which `uptake` images (0, 1, 2) show uptake."""
+        return (self.uptake if uptake else self.anatomy).estimate(signs_mm)
+
+    def unseen(self, measures: Mapping[str, float]) -> tuple[str, ...]:
+        """The measures that lie outside of the domain."""
+        return tuple(
+            name for name, (low, high) in self.seen.items() if name in measures and not low <= measures[name] <= high
+        )
 
 
 def load_calibration() -> Calibration:
     """The calibration that comes with the package."""
     values = json.loads(files(__package__).joinpath("calibration.json").read_text(encoding="utf-8"))
-    low, high, bound = values["factors"]
-    return Calibration(
-        weights=MappingProxyType(values["weights"]),
-        floors_mm=tuple(values["floors_mm"]),
-        low_floors_mm=tuple(values["low_floors_mm"]),
-        high_floors_mm=tuple(values["high_floors_mm"]),
-        bound_floors_mm=tuple(values["bound_floors_mm"]),
-        factors=(low, high, bound),
-        largest_mm=MappingProxyType(values["largest_mm"]),
+    anatomy, uptake = (
+        Scale(**{**values[kind], "weights": MappingProxyType(values[kind]["weights"])})
+        for kind in ("anatomy", "uptake")
     )
+    seen = MappingProxyType({name: (least, most) for name, (least, most) in values["seen"].items()})
+    return Calibration(anatomy, uptake, seen)
 
 
 CALIBRATION = load_calibration()

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from ..geometry.transform import AffineTransform
 from ..similarity.gradient_field import edge_strength
-from ..types import Affine4x4
+from ..types import Affine4x4, Points
 from ..volume import Volume
 from .calibration import CALIBRATION, Estimate
 from .contour import contour_distance_mm
@@ -46,6 +46,7 @@ NUDGED = replace(FINE, first_step_mm=0.5)
 SLOPE_SETS = 24
 SLOPE_SAMPLES = 3000
 CURVATURE_STEP_MM = 0.5
+FLAT_MM = 3.0
 LEAST_CURVATURE = 1e-6
 """Of NMI per mm²: flatter is no maximum, and its place unknown."""
 
@@ -108,18 +109,28 @@ def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = 
     }
     scatters = {name: scatter_of(transform, seen) for name, seen in witnesses.items()}
     scatters["region_spread"] *= len(witnesses["region_spread"]) - 1  # the jackknife's factor
-    scatters["curvature_error"] = _by_curvature(frame, result)
+    scatters["curvature_error"] = _limited(_by_curvature(frame, result), frame.body_points)
     # As far as a rigid pose could follow it.
     scatters["stretch"] = scatter_of(stretched[0], [stretched[1]])
     signs = {f"{name}_mm": min(mean_mm(scatter, frame.body_points), MOST_MM) for name, scatter in scatters.items()}
     signs["contour_distance_mm"] = contour_distance_mm(frame.fixed, frame.moving, transform)
     estimate = CALIBRATION.estimate(signs, kinds.uptake)
     return mapped(
-        frame, transform, estimate, scatters, exchanged,
-        {**signs, "stretch_gain_ratio": gain, "uptake_images_ratio": kinds.uptake / 2,
-         **mirrored_of(frame, result).measures},
+        frame,
+        transform,
+        estimate,
+        scatters,
+        exchanged,
+        {
+            **signs,
+            "stretch_gain_ratio": gain,
+            "uptake_images_ratio": kinds.uptake / 2,
+            "body_radius_mm": frame.radius_mm,
+            "voxel_mm": max(*frame.fixed.grid.spacing_mm, *frame.moving.grid.spacing_mm),
+            **mirrored_of(frame, result).measures,
+        },
         kinds.notes,
-    )  # fmt: skip
+    )
 
 
 def mapped(
@@ -220,6 +231,12 @@ def _by_curvature(frame: Frame, result: Poses) -> Affine4x4:
         torch.from_numpy(moves.T[:, :3].copy() / radius), torch.from_numpy(moves.T[:, 3:].copy())
     )
     return 6 * scatter_of(result.transform(0), [several.transform(k) for k in range(6)])
+
+
+def _limited(scatter: Affine4x4, points: Points) -> Affine4x4:
+    """No more than `FLAT_MM`: a flat maximum says that its place is unknown, not how far it may be."""
+    scale: Affine4x4 = scatter * min(1.0, FLAT_MM / max(mean_mm(scatter, points), 1e-9)) ** 2
+    return scale
 
 
 def _slopes(frame: Frame, poses: Poses, points: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,0 +1,235 @@
+"""From the records of `calibration_runs` to the numbers of `fusion/registration/calibration.json`, a table and a plot.
+
+    python -m dicomnode.benchmark.calibrate --data DIR --out DIR [--rounds N]
+
+A run that was stopped goes on where it was. For each kind of pair a floor and one weight a sign, none below zero, are
+fitted so that the logarithm of the estimate errs as little as it can in the mean over the pairs. The interval and the
+bound are the estimate times factors: quantiles of what the truth was of the estimate of a fit that had not seen the
+pair (split conformal prediction over pairs, Vovk, Gammerman and Shafer 2005, `vovk2005`).
+"""
+
+import argparse
+import csv
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from .calibration_runs import carried_out, runs
+from .records import Records, Row
+
+SIGNS = (
+    "sample_spread", "region_spread", "outline_shift", "inverse_shift",
+    "edge_shift", "curvature_error", "stretch", "contour_distance",
+)  # fmt: skip
+DOMAIN = ("sample_spread_mm", "region_spread_mm", "inverse_shift_mm", "body_radius_mm", "voxel_mm")
+LEAST_MM, MOST_MM = 0.15, 20.0
+"""Errors below are no better than the truth is known; above, they are all the same: lost."""
+
+GENERATED_TRUNK_MM = 160.0
+"""Root mean square radius of the largest body that was tried: generated trunks, in the tests; no patient's."""
+
+RIDGE = 5e-4
+LOW, HIGH = 0.05, 0.95
+TOLERANCE = 0.3
+COUNTED_FROM_MM = 0.5
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A floor in mm and weights of the squared signs."""
+
+    floor_mm: float
+    weights: Values
+
+    def __call__(self, squares: Values) -> Values:
+        estimate: Values = np.sqrt(self.floor_mm**2 + squares @ self.weights)
+        return estimate
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Runs:
+    """The runs of one kind: squared signs (n, signs), errors and their 95th percentiles (n,), and the pairs (n,)."""
+
+    squares: Values
+    error: Values
+    p95: Values
+    pair: NDArray[np.str_]
+    keys: tuple[str, ...]
+
+    def only(self, which: NDArray[np.bool_]) -> "Runs":
+        """Some of them."""
+        keys = tuple(key for key, kept in zip(self.keys, which, strict=True) if kept)
+        return Runs(self.squares[which], self.error[which], self.p95[which], self.pair[which], keys)
+
+
+def of_kind(rows: Sequence[Row], uptake: bool) -> Runs:
+    """The rows of pairs with or without an image of uptake."""
+    chosen = [row for row in rows if (row["uptake_images_ratio"] > 0) is uptake]
+    squares = np.array([[row[f"{sign}_mm"] ** 2 for sign in SIGNS] for row in chosen])
+    error, p95 = (np.clip([row[name] for row in chosen], LEAST_MM, MOST_MM) for name in ("error_mm", "error_p95_mm"))
+    pairs = np.array([row["pair"] for row in chosen])
+    return Runs(squares, error, p95, pairs, tuple(row["key"] for row in chosen))
+
+
+def fitted(seen: Runs) -> Fit:
+    """The floor and the weights with the least mean absolute logarithmic error, each pair counting the same."""
+    share = np.array([1 / np.sum(seen.pair == pair) for pair in seen.pair])
+    share /= share.sum()
+    wanted = np.log(seen.error)
+
+    def loss(parameters: Values) -> tuple[float, Values]:
+        floor, roots = np.exp(parameters[0]), parameters[1:]
+        squared = floor**2 + seen.squares @ roots**2
+        off = 0.5 * np.log(squared) - wanted
+        smooth = np.sqrt(off**2 + 1e-3)
+        pull = share * off / smooth / (2 * squared)
+        slope = np.concatenate(
+            [[2 * floor**2 * pull.sum()], 2 * roots * (seen.squares.T @ pull) + 4 * RIDGE * roots**3]
+        )
+        return float(share @ smooth + RIDGE * (roots**4).sum()), slope
+
+    best = min(
+        (minimize(loss, np.r_[np.log(0.5), np.full(len(SIGNS), s)], jac=True, method="L-BFGS-B") for s in (0.2, 0.6)),
+        key=lambda result: float(result.fun),
+    )
+    return Fit(float(np.exp(best.x[0])), best.x[1:] ** 2)
+
+
+def unseen(seen: Runs) -> Values:
+    """(n,): for every run, the estimate of a fit that has not seen its pair."""
+    estimate = np.empty(len(seen.error))
+    for pair in np.unique(seen.pair):
+        own = seen.pair == pair
+        estimate[own] = fitted(seen.only(~own))(seen.squares[own])
+    return estimate
+
+
+def quantile_over_pairs(ratio: Values, pair: NDArray[np.str_], q: float) -> float:
+    """The quantile with each pair counting the same, one pair more than there are counted in for the unknown one."""
+    share = np.array([1 / np.sum(pair == one) for one in pair])
+    order = np.argsort(ratio)
+    reached = np.cumsum(share[order]) / len(np.unique(pair))
+    last = min(int(np.searchsorted(reached, q)), len(order) - 1)
+    return float(ratio[order[last]])
+
+
+def calibrated(seen: Runs) -> tuple[dict[str, Any], Values]:
+    """The numbers of one kind for the file, and the estimates for pairs that were not seen."""
+    fit, estimate = fitted(seen), unseen(seen)
+    means = seen.error / estimate
+    numbers = {
+        "floor_mm": round(fit.floor_mm, 3),
+        "weights": {sign: round(float(w), 4) for sign, w in zip(SIGNS, fit.weights, strict=True)},
+        "low_ratio": round(min(quantile_over_pairs(means, seen.pair, LOW), 1.0), 3),
+        "high_ratio": round(max(quantile_over_pairs(means, seen.pair, HIGH), 1.0), 3),
+        "bound_ratio": round(quantile_over_pairs(seen.p95 / estimate, seen.pair, HIGH), 3),
+    }
+    return numbers, estimate
+
+
+def quality(seen: Runs, estimate: Values, numbers: Mapping[str, Any]) -> dict[str, float]:
+    """What is said of a calibration: shares of runs."""
+    counted = seen.error > COUNTED_FROM_MM
+    near = np.abs(estimate / seen.error - 1) <= TOLERANCE
+    return {
+        "runs": len(seen.error),
+        "pairs": len(np.unique(seen.pair)),
+        "failures": int((seen.error >= 2.5).sum()),
+        "within 30 % above 0.5 mm": round(float(near[counted].mean()), 3),
+        "below the bound": round(float((seen.p95 <= numbers["bound_ratio"] * estimate).mean()), 3),
+        "within the interval": round(
+            float(
+                (
+                    (seen.error >= numbers["low_ratio"] * estimate) & (seen.error <= numbers["high_ratio"] * estimate)
+                ).mean()
+            ),
+            3,
+        ),
+    }
+
+
+def domain(rows: Sequence[Row]) -> dict[str, list[float]]:
+    """The range of the measures that say what was seen: up to a tenth more than the largest."""
+    found = [row for row in rows if row["error_mm"] < MOST_MM]
+    ranges = {name: [0.0, round(1.1 * max(row[name] for row in found), 2)] for name in DOMAIN}
+    ranges["body_radius_mm"] = [
+        round(0.9 * min(row["body_radius_mm"] for row in found), 2),
+        max(ranges["body_radius_mm"][1], GENERATED_TRUNK_MM),
+    ]
+    return ranges
+
+
+def write_table(path: Path, rows: Sequence[Row], estimates: Mapping[str, float]) -> None:
+    """The records with the estimates for unseen pairs, as CSV."""
+    names = ["key", *dict.fromkeys(name for row in rows for name in row if name not in ("key", "cpu"))]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, [*names, "estimate_unseen_mm"], extrasaction="ignore", lineterminator="\n")
+        writer.writeheader()
+        for row in rows:
+            writer.writerow({**row, "estimate_unseen_mm": round(estimates[row["key"]], 3)})
+
+
+def plot(path: Path, kinds: Mapping[str, tuple[Runs, Values]]) -> None:
+    """Estimated against true error, both logarithmic."""
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(6, 6))
+    for (name, (seen, estimate)), colour in zip(kinds.items(), ("#1f77b4", "#d62728"), strict=True):
+        axes.loglog(seen.error, estimate, ".", color=colour, label=name, alpha=0.6)
+    ends = np.array((LEAST_MM, MOST_MM))
+    for factor, style in ((1.0, "k-"), (1 - TOLERANCE, "k:"), (1 + TOLERANCE, "k:")):
+        axes.loglog(ends, factor * ends, style, linewidth=0.8)
+    axes.axvline(2.5, color="grey", linewidth=0.8)
+    axes.set(xlabel="true mean error, mm", ylabel="estimate for a pair that was not seen, mm")
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(path, metadata={"Date": None})
+    plt.close(figure)
+
+
+def calibrate(rows: Sequence[Row], out: Path) -> dict[str, Any]:
+    """Fit, and write `calibration.json`, `runs.csv` and `calibration.svg` to `out`."""
+    out.mkdir(parents=True, exist_ok=True)
+    kinds, file, said = {}, {}, {}
+    estimates: dict[str, float] = {}
+    for name, uptake in (("anatomy", False), ("uptake", True)):
+        seen = of_kind(rows, uptake)
+        numbers, estimate = calibrated(seen)
+        kinds[name], file[name] = (seen, estimate), numbers
+        said[name] = quality(seen, estimate, numbers)
+        estimates |= dict(zip(seen.keys, estimate.tolist(), strict=True))
+    file["seen"] = domain(rows)
+    (out / "calibration.json").write_text(json.dumps(file, indent=2) + "\n", encoding="utf-8")
+    write_table(out / "runs.csv", rows, estimates)
+    plot(out / "calibration.svg", kinds)
+    return said
+
+
+def main() -> None:
+    """Carry out what is missing of the runs, then fit."""
+    parser = argparse.ArgumentParser(prog="python -m dicomnode.benchmark.calibrate")
+    parser.add_argument("--data", type=Path, required=True, help="the folder of the reference images")
+    parser.add_argument("--out", type=Path, required=True, help="where the records, the table and the plot go")
+    parser.add_argument("--rounds", type=int, default=2, help="how often each pair is spoilt in each way")
+    chosen = parser.parse_args()
+    records = Records(chosen.out / "runs.jsonl")
+    for run in runs(chosen.rounds):
+        if run.key not in records:
+            records.add(carried_out(run, chosen.data))
+    sys.stdout.write(json.dumps(calibrate(list(records), chosen.out), indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()
