@@ -7,6 +7,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from ..networks.layers import halved, resized
 from ..networks.weights import load_network
 from ..types import VoxelArray
 from ..volume import Volume
@@ -71,7 +72,12 @@ def band_weighting(network: nn.Module) -> Rule:
 
     def weigh(first: VoxelArray, second: VoxelArray) -> VoxelArray:
         spread = 6 * torch.maximum(first.square().mean(), second.square().mean()).sqrt().clamp_min(1e-8)
-        weight = by_planes(network, (first / spread + 0.5).clamp(0, 1), (second / spread + 0.5).clamp(0, 1))
+        weight = by_planes(mapped, (first / spread + 0.5).clamp(0, 1), (second / spread + 0.5).clamp(0, 1))
         return torch.lerp(second, first, weight)
+
+    def mapped(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+        # At half the size: a map varies slowly, and there are many bands.
+        weight: torch.Tensor = network(halved(first), halved(second))
+        return resized(weight, first)
 
     return weigh

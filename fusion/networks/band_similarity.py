@@ -6,7 +6,7 @@ Hermessi, Mourali and Zagrouba, Neural Computing and Applications 30, 2018 (`her
 import torch
 from torch import nn
 
-from .layers import convolution
+from .layers import convolution, halved, resized
 
 
 class BandSimilarity(nn.Module):
@@ -40,5 +40,6 @@ class BandSimilarity(nn.Module):
         share = (energy[0] + 1e-12) / (energy[0] + energy[1] + 2e-12)
         averaged = share * first + (1 - share) * second
         stronger = torch.where(energy[0] >= energy[1], first, second)
-        alike = self.similarity(first, second).clamp(0, 1)
+        # At half the size: agreement varies slowly, and there are many bands.
+        alike = resized(self.similarity(halved(first), halved(second)), first).clamp(0, 1)
         return alike * averaged + (1 - alike) * stronger
