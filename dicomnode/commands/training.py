@@ -17,6 +17,7 @@ from fusion.networks.weights import Card, weight_bytes
 
 from ..errors import NodeError, SettingsError
 from .fusion_pairs import read_pairs
+from .training_registration import NAME, train_registration
 
 LICENCE = "CC0-1.0 for the numbers; the images behind them are for research use (AANLIB, Harvard Medical School)"
 
@@ -50,6 +51,10 @@ def train_network(wish: TrainingWish, report: Callable[[Progress], None]) -> dic
 
 
 def _train(wish: TrainingWish, report: Callable[[Progress], None]) -> dict[str, Any]:
+    if wish.network == NAME:
+        if wish.resume or wish.minutes:
+            raise SettingsError("the registration network is trained for --steps, from the beginning")
+        return train_registration(wish.data, wish.out, wish.steps, wish.seed, report)
     if wish.network not in NETWORKS:
         raise UnknownNameError("network", wish.network, NETWORKS)
     training, validation = split_by_case(read_pairs(wish.data), wish.fold)
