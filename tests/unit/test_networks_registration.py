@@ -81,7 +81,7 @@ def test_an_example_is_judged_in_the_contrast_that_it_had_and_seen_in_another(sh
     undone = torch.zeros_like(example.bend)
     assert example.one_contrast
     assert not torch.equal(example.seen[0], example.judged[0])
-    assert float(unlikeness(replace(example, judged=(example.judged[0],) * 2), undone)) == 0
+    assert float(unlikeness(replace(example, judged=(example.judged[0],) * 2), undone)) < 1e-6
     assert float(unlikeness(example, undone)) > 0
     generated_length = float(example.bend.square().sum(dim=1).sqrt().mean())
     assert 0 < generated_length <= Recipe().largest_mean_mm / 3 + 1e-4
