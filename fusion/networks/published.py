@@ -56,6 +56,8 @@ from .u2_fusion import U2Fusion
 
 STEPS, BATCH, CROP = 360, 6, 48
 VALIDATE_EVERY = 60
+LONGER = 900
+"""For those that have not settled by then."""
 
 
 def _both_sources() -> Adversarial:
@@ -82,7 +84,7 @@ PUBLISHED: Mapping[str, NetworkEntry] = MappingProxyType(
         "conditional_gan": _entry(
             ConditionalGan, ConditionalTranslation, "4 levels from 12 channels instead of 8 from 64"
         ),
-        "ddc_gan": _entry(DdcGan, DualResolution, "a third of the channels"),
+        "ddc_gan": _entry(DdcGan, DualResolution, "a third of the channels", steps=LONGER),
         "deep_fuse": _entry(DeepFuse, ExposureSimilarity, "half of the channels"),
         "dense_gan": _entry(DenseGan, _both_sources, "growth 16, four layers"),
         "dmc_fusion": _entry(DmcFusion, CascadeReconstruction, "three stages of 12 channels"),
@@ -103,8 +105,8 @@ PUBLISHED: Mapping[str, NetworkEntry] = MappingProxyType(
         "ift": _entry(Ift, UnsupervisedFusion, "two scales of 16 and 32 channels, trained in one stage"),
         "mcf_net": _entry(McfNet, RestoredFocus, "12 channels at full size"),
         "mgmdc_gan": _entry(MgmdcGan, SequentialGame, "16 channels, one mask"),
-        "msd_net": _entry(MsdNet, Reconstruction, "8 channels and growth 8 in each branch"),
-        "pmgi": _entry(Pmgi, GradientAndIntensity, "12 channels instead of 16"),
+        "msd_net": _entry(MsdNet, Reconstruction, "8 channels and growth 8 in each branch", steps=LONGER),
+        "pmgi": _entry(Pmgi, GradientAndIntensity, "12 channels instead of 16", steps=LONGER),
         "pyramidal_kernel": _entry(PyramidalKernelCnn, UnsupervisedFusion, "two pyramidal layers of 32 channels"),
         "siamese_weight_map": _entry(
             SiameseWeightMap,
@@ -113,7 +115,7 @@ PUBLISHED: Mapping[str, NetworkEntry] = MappingProxyType(
             augmentations=(Geometric(), Photometric()),
         ),
         "sparse_autoencoder": _entry(SparseAutoencoder, SparseCoding, "128 units on patches of 8 x 8"),
-        "trans_mef": _entry(TransMef, DestroyedReconstruction, "one transformer layer of width 48"),
+        "trans_mef": _entry(TransMef, DestroyedReconstruction, "one transformer layer of width 48", steps=LONGER),
         "u2_fusion": _entry(U2Fusion, InformationWeighted, "growth 12 instead of 44, no VGG features"),
     }
 )
