@@ -67,5 +67,5 @@ def values_of(records: Records) -> dict[str, Any]:
     for goal in GOALS:
         value = goal.measured(found)
         if value is not None:
-            reached[goal.what] = {"goal": goal.wanted, "measured": value[0], "reached": bool(value[1])}
+            reached[goal.what] = {"goal": goal.wanted, "measured": value[0], "reached": value[1]}
     return {"rows": len(found.rows), "failed": [row["key"] for row in found.failed], "goals": reached}

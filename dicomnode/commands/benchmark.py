@@ -11,6 +11,8 @@ from .terminal import Json, out, write_json
 
 benchmark_app = typer.Typer(help="Measure the node beside its peers.", no_args_is_help=True)
 
+REACHED = {True: "yes", False: "no", None: "too few runs"}
+
 
 class Size(StrEnum):
     """How much is measured."""
@@ -52,7 +54,7 @@ def register(
         return
     table = Table("what", "goal", "measured", "reached")
     for what, goal in values["goals"].items():
-        table.add_row(what, goal["goal"], goal["measured"], "yes" if goal["reached"] else "no")
+        table.add_row(what, goal["goal"], goal["measured"], REACHED[goal["reached"]])
     out.print(table)
     out.print(f"page: {values['page']}")
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dicomnode.benchmark import environments, experiments
 from dicomnode.benchmark.accounting import timed
 from dicomnode.benchmark.findings import Findings, mean_rigid
-from dicomnode.benchmark.goals import GOALS
+from dicomnode.benchmark.goals import GOALS, judged
 from dicomnode.benchmark.never import mirrored, spoilt
 from dicomnode.benchmark.offsets import CHANGES, LEVELS, cropped, generator_of, moved_volume, random_motion
 from dicomnode.benchmark.pairs import GENERATED, PAIRS, load_pair
@@ -209,6 +209,10 @@ def test_a_motion_is_part_of_the_truth() -> None:
 def test_goals_say_nothing_of_what_was_not_measured() -> None:
     found = Findings([])
     assert [goal.measured(found) for goal in GOALS] == [None] * len(GOALS)
+
+
+def test_a_goal_that_asks_for_many_runs_is_not_reached_by_few() -> None:
+    assert [judged(reached, runs, 20) for reached in (True, False) for runs in (1, 20)] == [None, True, False, False]
 
 
 def test_every_trial_has_a_key_of_its_own_and_a_pair() -> None:
