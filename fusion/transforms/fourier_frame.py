@@ -121,18 +121,26 @@ def _image(
     spectrum = spectrum * window
     for axis in axes[:-1]:
         _transformed_in_place(spectrum, axis)
-    image: torch.Tensor = torch.fft.irfft(spectrum, n=to[-1], dim=axes[-1], norm="forward")
+    shape = list(spectrum.shape)
+    shape[axes[-1]] = to[-1]
+    image = torch.empty(shape, device=spectrum.device)
+    along = next(axis for axis in range(spectrum.ndim) if axis != axes[-1])
+    for part, whole in zip(_slabs(spectrum, along), _slabs(image, along), strict=True):
+        whole.copy_(torch.fft.irfft(part, n=to[-1], dim=axes[-1], norm="forward"))
     return image
 
 
 def _transformed_in_place(spectrum: torch.Tensor, axis: int) -> None:
     """The inverse transform along one axis, in slabs of another: a transform at once would need all of it twice."""
-    along = 1 if axis == 0 else 0
-    extent = spectrum.shape[along]
-    slab = max(1, SLAB_VOXELS // 2 * extent // spectrum.numel())
-    for start in range(0, extent, slab):
-        part = spectrum.narrow(along, start, min(slab, extent - start))
+    for part in _slabs(spectrum, 1 if axis == 0 else 0):
         part.copy_(torch.fft.ifft(part, dim=axis, norm="forward"))
+
+
+def _slabs(values: torch.Tensor, along: int) -> list[torch.Tensor]:
+    """Views of a sixteenth along one axis, so that what is made of each is small beside the whole."""
+    extent = values.shape[along]
+    slab = -(-extent // 16)
+    return [values.narrow(along, start, min(slab, extent - start)) for start in range(0, extent, slab)]
 
 
 def _add_low(
