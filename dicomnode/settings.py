@@ -63,6 +63,7 @@ OutputKind = Literal[
     "parametric_map",
     "expected_error",
     "jacobian",
+    "contribution",
 ]
 
 

@@ -12,9 +12,9 @@ from fusion.geometry.transform import AffineTransform
 from fusion.networks.training.case_split import validation_cases
 from fusion.volume import Grid, Unit, Volume
 
-from ..demo.scanner import Acquisition, acquire
 from ..errors import NodeError
 from ..load.pictures import load_aligned
+from ..phantom.scanner import Acquisition, acquire
 from .phantom import axial_grid
 
 ATLAS_PAIRS = (("CT-MRI", "CT", "MRI"), ("PET-MRI", "PET", "MRI"), ("SPECT-MRI", "SPECT", "MRI"))

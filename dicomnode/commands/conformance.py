@@ -30,6 +30,7 @@ DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "parametric_map": ("1.2.840.10008.5.1.4.1.1.30",),
         "expected_error": ("1.2.840.10008.5.1.4.1.1.30",),
         "jacobian": ("1.2.840.10008.5.1.4.1.1.30",),
+        "contribution": ("1.2.840.10008.5.1.4.1.1.30",),
     }
 )
 """What each output is written as."""
@@ -45,6 +46,7 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
         "parametric_map": "the moving quantity as float32 on the fixed grid, Modality OT",
         "expected_error": "the expected error of the registration in mm as float32 on the fixed grid, Modality OT",
         "jacobian": "of a deformable registration the Jacobian determinant as float32 on the fixed grid, Modality OT",
+        "contribution": "the share of the fixed image in each fused voxel as float32 on the fixed grid, Modality OT",
     }
 )
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dicomnode.demo.anatomy import BODY_PARTS, NAMES, TISSUES, noise_at, tissues_at
 from dicomnode.errors import NodeError
 from dicomnode.load import load_input
+from dicomnode.phantom.anatomy import BODY_PARTS, NAMES, TISSUES, noise_at, tissues_at
 from fusion import Volume
 from fusion.errors import FusionError
 from fusion.geometry.transform import AffineTransform

@@ -23,7 +23,7 @@ from pydicom.uid import (
 from fusion.geometry.transform import AffineTransform
 from fusion.volume import Grid
 
-from .scanner import Acquisition, Image, acquire
+from ..phantom.scanner import Acquisition, Image, acquire
 
 INJECTED_BQ = 330e6
 HALF_LIFE_S = 6586.2

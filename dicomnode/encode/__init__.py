@@ -9,6 +9,7 @@ from types import MappingProxyType
 from fusion.quality.report import Verdict
 
 from ..errors import EncodeError
+from .contribution import contribution
 from .expected_error import expected_error
 from .fused_colour import fused_colour
 from .image_file import write_image
@@ -45,6 +46,7 @@ OUTPUTS: Mapping[str, Encoder] = MappingProxyType(
         "parametric_map": parametric_map,
         "expected_error": expected_error,
         "jacobian": jacobian,
+        "contribution": contribution,
     }
 )
 """What a recipe may name as an output. Each gives no, one or more series."""

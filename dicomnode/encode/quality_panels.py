@@ -12,6 +12,8 @@ from fusion.display import COLOUR_TABLES, Window, window_of
 from fusion.types import Points
 from fusion.volume import Volume
 
+from .contribution import share_of_fixed
+from .contribution_panel import contribution_pictures
 from .inputs import EncodeInputs
 from .label import Picture
 from .patient_planes import AXIAL, CORONAL, SAGITTAL, sample, sample_mask
@@ -62,6 +64,10 @@ def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
     ]
     if inputs.moving.registration.error_map is not None:
         rows.append(error_row(inputs.moving.registration.error_map.to("cpu"), fixed, centre, pixels))
+    share = share_of_fixed(inputs)
+    if share is not None:
+        caption = f"Where the fused image comes from: {fixed.modality} orange, {moved.modality} blue"
+        rows.append((caption, contribution_pictures(share, inputs.moving.fused.image, centre, pixels)))
     return Panels(tuple(rows), tuple(scales))
 
 

@@ -1,0 +1,1 @@
+"""A patient who never was: anatomy by formula, and scanners that look at it."""
