@@ -23,6 +23,7 @@ from .nsct import Nsct
 from .nsst import Nsst
 from .nsst_mi import NsstMi
 from .pca import Pca
+from .published import PUBLISHED
 from .sparse_representation import SparseRepresentation
 from .swt import Swt
 from .weighted_sum import WeightedSum
@@ -53,6 +54,7 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
         "swt": Swt,
         "weighted_sum": WeightedSum,
         "wpd": Wpd,
+        **PUBLISHED,
     }
 )
 """Every method by the name that a recipe gives; the parameters are the fields of its class."""

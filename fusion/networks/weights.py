@@ -15,6 +15,7 @@ from torch import nn
 
 from ..errors import UnknownNameError, UnusableWeightsError
 from . import NETWORKS
+from .loading import with_weights
 
 LARGEST_BYTES = 4 * 2**20
 """Of one file of weights; all together at most `LARGEST_TOGETHER`."""
@@ -80,18 +81,6 @@ def _load(name: str, device: str) -> nn.Module:
     if not path.is_file():
         raise UnusableWeightsError(f"the network {name!r} has no trained weights; `dicomnode train {name}` makes them")
     return with_weights(network, path.read_bytes()).to(device)
-
-
-def with_weights(network: nn.Module, content: bytes) -> nn.Module:
-    """`network` with the weights of a safetensors file, not to be trained further.
-
-    Raises `UnusableWeightsError` when the file is none or its tensors are another network's.
-    """
-    try:
-        network.load_state_dict(safetensors.torch.load(content))
-    except (safetensors.SafetensorError, RuntimeError, ValueError) as error:
-        raise UnusableWeightsError("the weights do not fit the network") from error
-    return network.eval().requires_grad_(requires_grad=False)
 
 
 def card_of(name: str) -> Card:

@@ -13,8 +13,8 @@ import torch
 from ..errors import ParameterError
 from ..geometry.displacement import DisplacementTransform
 from ..geometry.transform import AffineTransform
+from ..networks.loading import with_weights
 from ..networks.registration_unet import SPACING_MM, RegistrationUNet, descriptors
-from ..networks.weights import with_weights
 from ..volume import Volume
 from .coarse import coarse_grid, coarse_image
 from .common_space import CommonSpace, common_space
