@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from fusion import Grid
 from fusion.geometry.displacement import DisplacementTransform
 from fusion.geometry.transform import AffineTransform
 
@@ -20,11 +22,12 @@ from .pairs import HEAD_NATIVE, load_pair
 from .records import Row
 from .tools import OURS, Peer
 from .trial import rounded
-from .warps import WarpedPair, error_of, warped_pair
+from .warps import WarpedPair, beyond, error_of, warped_pair
 
 CONTRASTS = ("same", "other")
 DEFORMABLE_PEERS = ("greedy", "ants", "convexadam")
 NOTHING = "no registration"
+MARGIN_MM = 6.0
 
 
 def deformable_jobs(peers: Sequence[Peer], data: Path | None) -> list[tuple[str, Callable[[], Row]]]:
@@ -64,9 +67,17 @@ def warped(contrast: str, tool: Peer, data: Path | None) -> Row:
             field, answer = tool.deformable(fixed, moving, same_contrast=contrast == "same")
         except NodeError as error:
             return {**row_of(contrast, tool.name, {}), "failed": str(error)}
-    displacement = torch.from_numpy(np.ascontiguousarray(field.transpose(3, 0, 1, 2)))
-    errors = asdict(error_of(pair, DisplacementTransform(displacement, pair.fixed.grid)))
+    errors = asdict(error_of(pair, continued(field, pair.fixed.grid)))
     return {**row_of(contrast, tool.name, errors), **rounded(answer.spent)}
+
+
+def continued(field: NDArray[np.float32], grid: Grid) -> DisplacementTransform:
+    """The displacements (slice, row, column, 3), each border's going on beyond it: points lie up to the last voxel."""
+    wider = beyond(grid, MARGIN_MM)
+    before = [round(place) for place in wider.indices(grid.origin_mm)]
+    margins = [(first, n - first - m) for first, n, m in zip(before, wider.shape, grid.shape, strict=True)]
+    padded = np.pad(field, [*margins, (0, 0)], mode="edge")
+    return DisplacementTransform(torch.from_numpy(np.ascontiguousarray(padded.transpose(3, 0, 1, 2))), wider)
 
 
 def row_of(contrast: str, tool: str, values: dict[str, float]) -> dict[str, Any]:

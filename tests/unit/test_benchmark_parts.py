@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from dicomnode.benchmark import environments, experiments
 from dicomnode.benchmark.accounting import timed
+from dicomnode.benchmark.deformation import continued
 from dicomnode.benchmark.findings import Findings, mean_rigid
 from dicomnode.benchmark.goals import GOALS, judged
 from dicomnode.benchmark.never import mirrored, spoilt
@@ -270,6 +271,17 @@ def stub(place: Path) -> None:
     python = place / "bin" / "python"
     python.write_text("#!/bin/sh\necho 'no such file' >&2\nexit 1\n", encoding="utf-8")
     python.chmod(0o755)
+
+
+def test_a_field_goes_on_beyond_its_border() -> None:
+    grid = load_pair(GENERATED, None).moving.grid
+    field = np.random.default_rng(2).normal(size=(*grid.shape, 3)).astype(np.float32)
+    transform = continued(field, grid)
+    index = np.array([[3, 4, 5], [0, 0, 0], [57, 65, 55]])
+    points = grid.points(index.astype(np.float64))
+    assert np.allclose(transform(points) - points, field[tuple(index.T)], atol=1e-5)
+    outside = grid.points(np.array([[-0.5, 4.0, 5.0]]))
+    assert np.allclose(transform(outside) - outside, field[0, 4, 5], atol=1e-5)
 
 
 def test_a_stage_that_comes_again_is_added_to() -> None:
