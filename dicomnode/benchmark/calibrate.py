@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from fusion.registration.calibration import MAX_MIRROR_RATIO
+
 from .calibration_runs import carried_out, runs
 from .records import Records, Row
 
@@ -29,6 +31,7 @@ SIGNS = (
     "edge_shift", "curvature_error", "stretch", "contour_distance",
 )  # fmt: skip
 DOMAIN = ("sample_spread_mm", "region_spread_mm", "inverse_shift_mm", "body_radius_mm", "voxel_mm")
+KINDS = ("anatomy", "sideless", "uptake")
 LEAST_MM, MOST_MM = 0.15, 20.0
 """Errors below are no better than the truth is known; above, they are all the same: lost."""
 
@@ -36,6 +39,7 @@ GENERATED_TRUNK_MM = 160.0
 """Root mean square radius of the largest body that was tried: generated trunks, in the tests; no patient's."""
 
 RIDGE = 5e-4
+SHAPED = 0.5
 LOW, HIGH = 0.05, 0.95
 TOLERANCE = 0.3
 COUNTED_FROM_MM = 0.5
@@ -71,9 +75,16 @@ class Runs:
         return Runs(self.squares[which], self.error[which], self.p95[which], self.pair[which], keys)
 
 
-def of_kind(rows: Sequence[Row], uptake: bool) -> Runs:
-    """The rows of pairs with or without an image of uptake."""
-    chosen = [row for row in rows if (row["uptake_images_ratio"] > 0) is uptake]
+def kind_of(row: Row) -> str:
+    """By which of the scales the gate judges a run."""
+    if row["uptake_images_ratio"] > 0:
+        return "uptake"
+    return "sideless" if row["mirror_ratio"] > MAX_MIRROR_RATIO else "anatomy"
+
+
+def of_kind(rows: Sequence[Row], kind: str) -> Runs:
+    """The rows of one kind."""
+    chosen = [row for row in rows if kind_of(row) == kind]
     squares = np.array([[row[f"{sign}_mm"] ** 2 for sign in SIGNS] for row in chosen])
     error, p95 = (np.clip([row[name] for row in chosen], LEAST_MM, MOST_MM) for name in ("error_mm", "error_p95_mm"))
     pairs = np.array([row["pair"] for row in chosen])
@@ -81,7 +92,11 @@ def of_kind(rows: Sequence[Row], uptake: bool) -> Runs:
 
 
 def fitted(seen: Runs) -> Fit:
-    """The floor and the weights with the least mean absolute logarithmic error, each pair counting the same."""
+    """The floor and the weights, each pair counting the same.
+
+    Their proportions are those of the quantile `SHAPED` of the logarithm (Koenker and Bassett, Econometrica 46 (1978)
+    33-50, `koenker1978`), their size that of the median.
+    """
     share = np.array([1 / np.sum(seen.pair == pair) for pair in seen.pair])
     share /= share.sum()
     wanted = np.log(seen.error)
@@ -91,17 +106,20 @@ def fitted(seen: Runs) -> Fit:
         squared = floor**2 + seen.squares @ roots**2
         off = 0.5 * np.log(squared) - wanted
         smooth = np.sqrt(off**2 + 1e-3)
-        pull = share * off / smooth / (2 * squared)
+        pull = share * (0.5 * off / smooth + 0.5 - SHAPED) / (2 * squared)
         slope = np.concatenate(
             [[2 * floor**2 * pull.sum()], 2 * roots * (seen.squares.T @ pull) + 4 * RIDGE * roots**3]
         )
-        return float(share @ smooth + RIDGE * (roots**4).sum()), slope
+        tilted = 0.5 * smooth + (0.5 - SHAPED) * off
+        return float(share @ tilted + RIDGE * (roots**4).sum()), slope
 
     best = min(
         (minimize(loss, np.r_[np.log(0.5), np.full(len(SIGNS), s)], jac=True, method="L-BFGS-B") for s in (0.2, 0.6)),
         key=lambda result: float(result.fun),
     )
-    return Fit(float(np.exp(best.x[0])), best.x[1:] ** 2)
+    shape = Fit(float(np.exp(best.x[0])), best.x[1:] ** 2)
+    scale = quantile_over_pairs(seen.error / shape(seen.squares), seen.pair, 0.5)
+    return Fit(scale * shape.floor_mm, scale**2 * shape.weights)
 
 
 def unseen(seen: Runs) -> Values:
@@ -186,7 +204,7 @@ def plot(path: Path, kinds: Mapping[str, tuple[Runs, Values]]) -> None:
     from matplotlib import pyplot as plt
 
     figure, axes = plt.subplots(figsize=(6, 6))
-    for (name, (seen, estimate)), colour in zip(kinds.items(), ("#1f77b4", "#d62728"), strict=True):
+    for (name, (seen, estimate)), colour in zip(kinds.items(), ("#1f77b4", "#7f7f7f", "#d62728"), strict=True):
         axes.loglog(seen.error, estimate, ".", color=colour, label=name, alpha=0.6)
     ends = np.array((LEAST_MM, MOST_MM))
     for factor, style in ((1.0, "k-"), (1 - TOLERANCE, "k:"), (1 + TOLERANCE, "k:")):
@@ -204,8 +222,8 @@ def calibrate(rows: Sequence[Row], out: Path) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     kinds, file, said = {}, {}, {}
     estimates: dict[str, float] = {}
-    for name, uptake in (("anatomy", False), ("uptake", True)):
-        seen = of_kind(rows, uptake)
+    for name in KINDS:
+        seen = of_kind(rows, name)
         numbers, estimate = calibrated(seen)
         kinds[name], file[name] = (seen, estimate), numbers
         said[name] = quality(seen, estimate, numbers)

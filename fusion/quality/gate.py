@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..registration.calibration import CALIBRATION
+from ..registration.calibration import CALIBRATION, MAX_MIRROR_RATIO
 from ..registration.registrar import Registration
 from ..registration.usable import unusable_reason
 from ..volume import Volume
@@ -46,10 +46,6 @@ MAX_UNSEEN_MOTION_MM = 3.3
 
 MAX_FLIPPED_RIVAL_RATIO = 1.0
 """Of a header that is verified, for half turns: a search has compared all orientations itself."""
-
-MAX_MIRROR_RATIO = 0.985
-"""What the reflected pose may keep of the similarity. Measured: single heads 0.5 to 0.8, averaged ones, whose sides are
-nearly alike, 0.92 to 0.975; two people 1.00 to 1.02; mirrored voxels 1.02 and more."""
 
 MIRRORED_RATIO = 1.01
 MIRRORED_MARGIN = 8.0

@@ -114,7 +114,8 @@ def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = 
     scatters["stretch"] = scatter_of(stretched[0], [stretched[1]])
     signs = {f"{name}_mm": min(mean_mm(scatter, frame.body_points), MOST_MM) for name, scatter in scatters.items()}
     signs["contour_distance_mm"] = contour_distance_mm(frame.fixed, frame.moving, transform)
-    estimate = CALIBRATION.estimate(signs, kinds.uptake)
+    mirrored = mirrored_of(frame, result)
+    estimate = CALIBRATION.estimate(signs, kinds.uptake, mirrored.ratio)
     return mapped(
         frame,
         transform,
@@ -127,7 +128,7 @@ def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = 
             "uptake_images_ratio": kinds.uptake / 2,
             "body_radius_mm": frame.radius_mm,
             "voxel_mm": max(*frame.fixed.grid.spacing_mm, *frame.moving.grid.spacing_mm),
-            **mirrored_of(frame, result).measures,
+            **mirrored.measures,
         },
         kinds.notes,
     )

@@ -39,7 +39,7 @@ def error_mm(fixed: Volume, found: AffineTransform, truth: AffineTransform) -> f
     [
         ("tplT2", "MR", 0.7, Verdict.ACCEPT),
         ("tplPD", "MR", 0.9, Verdict.ACCEPT),
-        ("tplCT", "OT", 2.0, Verdict.ACCEPT),
+        ("tplCT", "OT", 2.0, Verdict.REVIEW),  # made symmetric: mirrored it would match as well
         ("tplPET", "PT", 3.0, Verdict.REVIEW),
         ("tplSPECT", "NM", 3.0, Verdict.REVIEW),
     ],

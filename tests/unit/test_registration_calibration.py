@@ -25,9 +25,9 @@ MILLIMETRES = st.floats(0, 30)
 )
 def test_a_sign_that_grows_makes_nothing_smaller(signs: list[float], which: int, more: float, uptake: int) -> None:
     names = [f"{name}_mm" for name in SIGNS]
-    before = CALIBRATION.estimate(dict(zip(names, signs, strict=True)), uptake)
+    before = CALIBRATION.estimate(dict(zip(names, signs, strict=True)), uptake, 0.9)
     grown = [value + more * (k == which) for k, value in enumerate(signs)]
-    after = CALIBRATION.estimate(dict(zip(names, grown, strict=True)), uptake)
+    after = CALIBRATION.estimate(dict(zip(names, grown, strict=True)), uptake, 0.9)
     assert after.expected_mm >= before.expected_mm
     assert after.bound_mm >= before.bound_mm
     assert 0 < after.low_mm <= after.expected_mm <= after.high_mm <= after.bound_mm
@@ -35,9 +35,10 @@ def test_a_sign_that_grows_makes_nothing_smaller(signs: list[float], which: int,
 
 def test_uptake_is_never_claimed_to_be_as_sure_as_anatomy() -> None:
     still: Mapping[str, float] = {f"{name}_mm": 0.0 for name in SIGNS}
-    anatomy, uptake = (CALIBRATION.estimate(still, n).expected_mm for n in (0, 1))
+    anatomy, uptake = (CALIBRATION.estimate(still, n, 0.9).expected_mm for n in (0, 1))
     assert anatomy < 1 < uptake
-    assert CALIBRATION.estimate(still, 2).expected_mm == uptake
+    assert CALIBRATION.estimate(still, 2, 1.0).expected_mm == uptake
+    assert CALIBRATION.estimate(still, 0, 1.0).high_mm >= CALIBRATION.estimate(still, 0, 0.9).high_mm
 
 
 def test_the_scatter_of_witnesses_is_their_distance_everywhere() -> None:
@@ -52,7 +53,7 @@ def test_the_scatter_of_witnesses_is_their_distance_everywhere() -> None:
 
 def test_the_map_has_the_expected_error_as_its_mean_and_is_worst_where_the_witnesses_disagree() -> None:
     signs = {f"{name}_mm": 1.0 for name in SIGNS}
-    estimate = CALIBRATION.estimate(signs, 0)
+    estimate = CALIBRATION.estimate(signs, 0, 0.5)
     nodding = AffineTransform.rigid((0.05, 0.0, 0.0), (0.0, 0.0, 0.0), BODY.body_points.mean(axis=0).tolist())
     scatters = {name: scatter_of(AffineTransform.identity(), [nodding]) for name in SIGNS}
     image, p95 = error_map(BODY, AffineTransform.identity(), estimate, scatters)
@@ -73,13 +74,20 @@ def generated_rows() -> list[dict[str, object]]:
     for k in range(240):
         signs = {f"{name}_mm": float(generator.uniform(0, 3)) for name in SIGNS}
         error = float(np.sqrt(0.16 + 4 * signs["region_spread_mm"] ** 2) * generator.uniform(0.9, 1.1))
-        row = {"key": str(k), "pair": str(k % 8), "uptake_images_ratio": 0.0, "error_mm": error, **signs}
+        row = {
+            "key": str(k),
+            "pair": str(k % 8),
+            "uptake_images_ratio": 0.0,
+            "mirror_ratio": 0.5,
+            "error_mm": error,
+            **signs,
+        }
         rows.append(row | {"error_p95_mm": 1.5 * error})
     return rows
 
 
 def test_the_fit_finds_the_sign_that_tells_and_covers_pairs_that_it_has_not_seen() -> None:
-    seen = of_kind(generated_rows(), uptake=False)
+    seen = of_kind(generated_rows(), "anatomy")
     numbers, estimate = calibrated(seen)
     weights = numbers["weights"]
     assert weights["region_spread"] == pytest.approx(4, rel=0.15)
