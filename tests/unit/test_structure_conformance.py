@@ -1,13 +1,17 @@
 """The conformance statement is what the node does."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
+
+import torch
 
 from dicomnode.commands.conformance import DERIVED_CLASSES, DERIVED_MEANING, statement
 from dicomnode.encode import OUTPUTS, encode
 from dicomnode.network.contexts import storage_contexts
 from dicomnode.receive.status import OUTCOMES, STATUSES
-from tests.fixtures.derived_case import ALL_OUTPUTS, build_case
+from fusion.geometry.displacement import DisplacementTransform
+from tests.fixtures.derived_case import ALL_OUTPUTS, FRAMES, build_case, grid
 
 STATEMENT = Path(__file__).parents[2] / "deploy" / "CONFORMANCE.md"
 
@@ -31,11 +35,16 @@ def test_every_status_that_can_be_answered_is_in_the_statement() -> None:
 
 
 def test_every_output_is_in_the_statement_as_what_it_is_written() -> None:
-    assert DERIVED_CLASSES.keys() == DERIVED_MEANING.keys() == OUTPUTS.keys() == set(ALL_OUTPUTS)
+    assert DERIVED_CLASSES.keys() == DERIVED_MEANING.keys() == OUTPUTS.keys() == {*ALL_OUTPUTS, "jacobian"}
     written: dict[str, set[str]] = {kind: set() for kind in DERIVED_CLASSES}
     for modality in ("CT", "MR", "PT", "NM"):
         for multi_frame in (False, True):
             case = build_case(modality, output_parameters={"fused_multi_frame": multi_frame})
             for series in encode(case):
                 written[series.kind] |= {str(instance.SOPClassUID) for instance in series.instances}
+    still = build_case(outputs=("jacobian", "spatial_registration"))
+    bent = DisplacementTransform(torch.zeros(3, 4, 4, 4), grid((4, 4, 4), (40.0, 50.0, 50.0), FRAMES["fixed"]))
+    registration = replace(still.moving.registration, transform=bent)
+    for series in encode(replace(still, moving=replace(still.moving, registration=registration))):
+        written[series.kind] |= {str(instance.SOPClassUID) for instance in series.instances}
     assert written == {kind: set(classes) for kind, classes in DERIVED_CLASSES.items()}
