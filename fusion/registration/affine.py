@@ -22,7 +22,7 @@ from .placed import Placed
 from .registrar import Registration
 from .rigid import parameters_of, pose_measures, search_measures
 from .rivals import rivals_of
-from .search import FINE, WITH_OUTLINE, Frame, search
+from .search import WITH_OUTLINE, Frame, search
 from .starts import starts
 from .uncertainty import estimate_error, kinds_of
 
@@ -62,7 +62,7 @@ class AffineRegistrar:
         # With the outline first: it tells the size of a body, where the interior tells millimetres.
         rigid = frame.climb(WITH_OUTLINE, found.poses[:1])
         rough = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
-        fine = frame.climb(FINE, rough.poses, generators=AFFINE)
+        fine = frame.settle(rough.poses, generators=AFFINE)
         gain = _gain(float(rigid.similarity[0]), float(rough.similarity[0]))
         estimate = estimate_error(frame, fine.poses, kinds_of(fixed, moving, frame), placed.exchanged)
         inward = fine.poses.transform(0)

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from ..geometry.transform import AffineTransform
 from ..types import Points
+from ..volume import Grid
 from .distance import thinned
 from .objective import INDEPENDENT, Objective, Poses
 from .optimise import RIGID, Ascent, ascend
@@ -35,6 +38,13 @@ WITH_OUTLINE = replace(FINE, interior=False, samples=40_000)
 """The finest level with the skin: it tells sides apart, where the interior tells millimetres."""
 
 SPACINGS_MM = (8.0, 4.0, 2.0)
+
+FACE_MM = 2.0
+"""One voxel of the finest level: samples nearer than this to a face of either field of view say nothing at the end.
+There the weight of a sample changes with the pose, which draws images that end in one plane apart, by 0.2 mm."""
+
+LEAST_INNER_SHARE = 0.5
+"""Of the samples: where more lie at a face, as in a thin slab, all of them are kept."""
 
 HEADER_TRUST = 0.9
 """What a pose that contradicts the header's orientation keeps of its similarity when poses are compared. True flips of
@@ -98,6 +108,27 @@ class Frame:
             generators=generators,
         )
 
+    def inner_points(self, stage: Stage, pose: AffineTransform) -> Points:
+        """(n, 3) LPS mm: the points of a stage that under `pose` are off the faces of both fields of view."""
+        points = self.points(stage)
+        fixed, moving = (side.levels[stage.level].grid for side in (self.fixed, self.moving))
+        inner = _off_faces(fixed, points) & _off_faces(moving, pose(points))
+        return points[inner] if inner.mean() >= LEAST_INNER_SHARE else points
+
+    def settle(self, pose: Poses, generators: torch.Tensor = RIGID) -> Ascent:
+        """The last climb, of one pose, without the samples at the faces; its similarity is that of all samples."""
+        ended = self.climb(FINE, pose, self.inner_points(FINE, pose.transform(0)), generators)
+        similarity, _ = self.objective(FINE).value(ended.poses)
+        return replace(ended, similarity=similarity)
+
+
+def _off_faces(grid: Grid, points: Points) -> NDArray[np.bool_]:
+    """(n,): which points lie at least `FACE_MM` within the outermost voxel centres of a grid."""
+    indices = grid.indices(points)
+    margin = FACE_MM / np.array(grid.spacing_mm)
+    off = (indices >= margin) & (indices <= np.array(grid.shape) - 1 - margin)
+    return np.asarray(off.all(axis=1))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
@@ -138,20 +169,21 @@ def search(frame: Frame, groups: Sequence[Poses], climbing: int) -> Found:
     fine = frame.climb(FINE, middle.poses[hills])
     worth = _worth(frame, fine)
     order = torch.argsort(worth, descending=True, stable=True)
-    poses, worth = fine.poses[order], worth[order] / worth[order[0]].clamp_min(1e-9)
+    last = frame.settle(fine.poses[order[:1]])
+    poses, worth = last.poses.joined(fine.poses[order[1:]]), worth[order] / worth[order[0]].clamp_min(1e-9)
     apart = gaps_mm(poses[:1], poses, frame.body_points)[0]
     others = torch.nonzero(apart > SAME_POSE_MM / 2)[:, 0]
     runner_up = int(others[0]) if len(others) else None
     return Found(
         poses,
-        fine.similarity[order],
+        torch.cat([last.similarity, fine.similarity[order[1:]]]),
         worth,
         0.0 if runner_up is None else float(worth[runner_up]),
         0.0 if runner_up is None else float(apart[runner_up]),
         int(near.sum()),
         len(chosen),
-        coarse.iterations + middle.iterations + fine.iterations,
-        bool(fine.converged[order[0]]),
+        coarse.iterations + middle.iterations + fine.iterations + last.iterations,
+        bool(last.converged[0]),
     )
 
 
