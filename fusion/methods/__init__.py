@@ -5,11 +5,14 @@ from types import MappingProxyType
 
 from .alpha_blend import AlphaBlend
 from .average import Average
+from .bounded import Bounded
 from .cca import Cca
 from .checkerboard import Checkerboard
 from .convolutional_sparse import ConvolutionalSparse
 from .curvelet import Curvelet
 from .decision_map import DecisionMap
+from .dense_fuse import DenseFuse
+from .display import Display
 from .dwt import Dwt
 from .fotgv import Fotgv
 from .guided_filter import GuidedFilter
@@ -33,11 +36,14 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
     {
         "alpha_blend": AlphaBlend,
         "average": Average,
+        "bounded": Bounded,
         "cca": Cca,
         "checkerboard": Checkerboard,
         "convolutional_sparse": ConvolutionalSparse,
         "curvelet": Curvelet,
         "decision_map": DecisionMap,
+        "dense_fuse": DenseFuse,
+        "display": Display,
         "dwt": Dwt,
         "fotgv": Fotgv,
         "guided_filter": GuidedFilter,

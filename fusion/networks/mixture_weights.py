@@ -24,7 +24,7 @@ HIDDEN = (24, 72, 72, 72, 72)
 
 STRETCH = 0.05
 
-SLAB = 2**19
+SLAB = 2**17
 """Voxels of one level that are weighed at once when nothing is to be learned: what bounds the memory."""
 
 HALO = 2
