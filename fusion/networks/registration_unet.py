@@ -75,7 +75,8 @@ class RegistrationUNet(nn.Module):
             expected_shift(near, self.sharpness[0]) * FIELD_STEP,
             enlarged(expected_shift(far, self.sharpness[1])) * 2 * FIELD_STEP,
         ]
-        velocity: torch.Tensor = self.velocity(self.last(torch.cat([up, *guesses], dim=1))) + smooth((guesses[0] + guesses[1]) / 2)
+        shift = smooth((guesses[0] + guesses[1]) / 2)
+        velocity: torch.Tensor = self.velocity(self.last(torch.cat([up, *guesses], dim=1))) + shift
         return velocity
 
     def displacement(self, fixed: torch.Tensor, moving: torch.Tensor, passes: int = 1) -> torch.Tensor:
