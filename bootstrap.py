@@ -55,7 +55,7 @@ def make_environment(*, development: bool) -> None:
     runtime_stamp, development_stamp = ENVIRONMENT / "stamp-runtime", ENVIRONMENT / "stamp-development"
     if not holds(runtime_stamp, wanted):
         print("making the environment in .venv (minutes, once)", file=sys.stderr)
-        venv.create(ENVIRONMENT, with_pip=True, clear=False)
+        venv.create(ENVIRONMENT, with_pip=True, clear=False, symlinks=os.name != "nt")
         pip("install", "--upgrade", "pip>=25.1")  # older ones know no dependency groups
         pip("install", "--constraint", CONSTRAINTS, "--editable", ROOT)
         runtime_stamp.write_text(wanted)
