@@ -1,4 +1,4 @@
-"""Edges: how many of the sources' came through (Q^AB/F), and how many have no source (N^AB/F)."""
+"""Edges: how many of the sources' came through the fusion (Q^AB/F)."""
 
 from dataclasses import dataclass
 
@@ -25,38 +25,21 @@ def qabf(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Value
     is 0. Differentiable.
     """
     transfer = edge_transfer(fixed, moved, fused, dimensions)
-    kept = _sum(transfer.of_fixed * transfer.fixed_strength + transfer.of_moved * transfer.moved_strength, dimensions)
-    return _ratio(kept, _sum(transfer.fixed_strength + transfer.moved_strength, dimensions))
+    kept = total(transfer.of_fixed * transfer.fixed_strength + transfer.of_moved * transfer.moved_strength, dimensions)
+    return ratio(kept, total(transfer.fixed_strength + transfer.moved_strength, dimensions))
 
 
 def q_min(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Values:
     """The smaller of Σ Q^AF g_A / Σ g_A and Σ Q^BF g_B / Σ g_B: edges of the worse-served source. Differentiable."""
     transfer = edge_transfer(fixed, moved, fused, dimensions)
     of_fixed, of_moved = (
-        _ratio(_sum(kept * strength, dimensions), _sum(strength, dimensions))
+        ratio(total(kept * strength, dimensions), total(strength, dimensions))
         for kept, strength in (
             (transfer.of_fixed, transfer.fixed_strength),
             (transfer.of_moved, transfer.moved_strength),
         )
     )
     return torch.minimum(of_fixed, of_moved)
-
-
-def nabf(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> Values:
-    """N^AB/F, edges of the fused image that no source has: 0 is best.
-
-    Σ M((1 - Q^AF) g_A + (1 - Q^BF) g_B) / Σ(g_A + g_B), where M is 1 where g_F exceeds both g_A and g_B and else 0
-    (Kumar 2013, `kumar2013`, his change to Petrović's measure, which has 2 - Q^AF - Q^BF there), with the Q, the
-    weights and the constants of `qabf`. Programs that go with the paper use other constants and g^1.5, so compare only
-    values of one program. Differentiable but for the choice.
-    """
-    transfer = edge_transfer(fixed, moved, fused, dimensions)
-    lost = (1 - transfer.of_fixed) * transfer.fixed_strength + (1 - transfer.of_moved) * transfer.moved_strength
-    invented = transfer.fused_strength > torch.maximum(transfer.fixed_strength, transfer.moved_strength)
-    return _ratio(
-        _sum(torch.where(invented, lost, 0.0), dimensions),
-        _sum(transfer.fixed_strength + transfer.moved_strength, dimensions),
-    )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,7 +54,7 @@ class EdgeTransfer:
 
 
 def edge_transfer(fixed: Image, moved: Image, fused: Image, dimensions: int = 2) -> EdgeTransfer:
-    """The map behind `qabf`, `q_min` and `nabf`; same shape as the images."""
+    """The map behind `qabf` and `q_min`; same shape as the images."""
     edges = [sobel(image, dimensions) for image in (fixed, moved, fused)]
     strengths = [safe_root(sum_of_squares(edge)) for edge in edges]
     return EdgeTransfer(
@@ -112,11 +95,13 @@ def safe_root(squares: Image) -> Image:
 
 def _preserved(source: list[Image], source_strength: Image, fused: list[Image], fused_strength: Image) -> Image:
     """Q^XF at every voxel."""
-    larger = torch.maximum(source_strength, fused_strength)
-    some = larger > 0
-    strength = torch.minimum(source_strength, fused_strength) / torch.where(some, larger, 1.0)
-    alike = 1 - _angle(source, fused) / (torch.pi / 2)
-    return _sigmoid(strength, *STRENGTH) * _sigmoid(alike, *ORIENTATION)
+    strength = ratio(torch.minimum(source_strength, fused_strength), torch.maximum(source_strength, fused_strength))
+    return sigmoid(strength, *STRENGTH) * sigmoid(alike(source, fused), *ORIENTATION)
+
+
+def alike(first: list[Image], second: list[Image]) -> Image:
+    """1 where both edges run the same way, 0 where they are square to each other."""
+    return 1 - _angle(first, second) / (torch.pi / 2)
 
 
 def _angle(first: list[Image], second: list[Image]) -> Image:
@@ -129,15 +114,17 @@ def _angle(first: list[Image], second: list[Image]) -> Image:
     return torch.atan2(torch.where(some, sine, 0.0), torch.where(some, cosine, 1.0))
 
 
-def _sigmoid(value: Image, top: float, slope: float, middle: float) -> Image:
+def sigmoid(value: Image, top: float, slope: float, middle: float) -> Image:
+    """`top` / (1 + e^(-`slope` (value - `middle`)))."""
     return top * torch.sigmoid(slope * (value - middle))
 
 
-def _sum(image: Image, dimensions: int) -> Values:
+def total(image: Image, dimensions: int) -> Values:
+    """The sum over each image."""
     return image.sum(dim=image_axes(dimensions))
 
 
-def _ratio(part: Values, whole: Values) -> Values:
+def ratio(part: Values, whole: Values) -> Values:
     """0 where there is no edge at all."""
     some = whole > 0
     return torch.where(some, part / torch.where(some, whole, 1.0), 0.0)

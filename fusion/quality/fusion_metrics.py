@@ -10,7 +10,8 @@ import torch
 from ..errors import GeometryError, ParameterError, UnknownNameError
 from .brightness import background, mean, psnr, sd
 from .difference_correlation import cc, scd, scd_min
-from .edge_transfer import nabf, q_min, qabf
+from .edge_artefacts import nabf
+from .edge_transfer import q_min, qabf
 from .entropy import en, ff, fi, fs, mi, nmi
 from .envelope import ooe, ooe_exact
 from .feature_information import fmi
