@@ -4,6 +4,7 @@ Only this module reads either. Everything else is handed the value objects below
 documents every key.
 """
 
+import ipaddress
 import re
 import tomllib
 from collections.abc import Sequence
@@ -17,6 +18,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -31,7 +33,7 @@ from .errors import SettingsError
 OWN_MANUFACTURER = "dicomnode"
 OWN_MODEL_NAME = "DICOM fusion node"
 OWN_IMPLEMENTATION_UID = "2.25.121269323804319364077447225693689891652"
-OWN_IMPLEMENTATION_VERSION = "DICOMNODE_0_1"
+OWN_IMPLEMENTATION_VERSION = "DICOMNODE_0_2"
 INSTANCE_CREATOR_UID = "2.25.179858346835829526883544295948488748509"
 """Who we are, in every file and on every association: what comes back with it is never fused again."""
 
@@ -50,8 +52,29 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value, strict=False)
+    except ValueError as error:
+        raise ValueError(f"{value!r} is no address or network such as 192.0.2.7 or 192.0.2.0/24") from error
+    return value
+
+
+def _certificate_name(value: str) -> str:
+    """A fingerprint may be written in groups, as openssl prints it."""
+    scheme, _, digits = value.partition(":")
+    if scheme.lower() != "sha256" or not digits:
+        return value
+    digits = digits.replace(":", "").lower()
+    if not re.fullmatch(r"[0-9a-f]{64}", digits):
+        raise ValueError("a fingerprint is sha256: and 64 hexadecimal digits")
+    return f"sha256:{digits}"
+
+
 AeTitle = Annotated[str, AfterValidator(_ae_title)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
+NetworkText = Annotated[str, AfterValidator(_network)]
+CertificateName = Annotated[str, AfterValidator(_certificate_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "MR", "PT", "NM"]
@@ -79,6 +102,9 @@ class NodeSettings(Section):
     ae_title: AeTitle = "FUSIONNODE"
     host: str = "127.0.0.1"
     port: Port = 11112
+    plain: bool = True
+    tls: bool = False
+    tls_port: Port = 2762
     patient_id_domain: str = "LOCAL"
     time_zone: TimeZone = "UTC"
     require_called_ae_title: bool = True
@@ -93,6 +119,15 @@ class NodeSettings(Section):
     institution_name: str = ""
     station_name: str = "FUSIONNODE"
     device_serial_number: str = "0"
+
+
+class TlsSettings(Section):
+    """`[tls]`: our certificate, and whose certificates are believed. PEM files, read again when they change."""
+
+    certificate: str = ""
+    key: str = ""
+    ca: str = ""
+    require_client_certificate: bool = True
 
 
 class StorageSettings(Section):
@@ -114,6 +149,14 @@ class PeerSettings(Section):
     ae_title: AeTitle
     host: str = "127.0.0.1"
     port: Port = 104
+    addresses: tuple[NetworkText, ...] = ()
+    certificates: tuple[CertificateName, ...] = ()
+    max_associations: Annotated[int, Field(ge=0)] = 0
+    tls: bool = False
+    tls_check_host: bool = True
+    tls_ca: str = ""
+    tls_certificate: str = ""
+    tls_key: str = ""
     patient_id_domain: str = ""
     storage_commitment: bool = False
     transfer_syntaxes: tuple[str, ...] = ()
@@ -226,6 +269,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DICOMNODE_", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     node: NodeSettings = NodeSettings()
+    tls: TlsSettings = TlsSettings()
     storage: StorageSettings = StorageSettings()
     database: DatabaseSettings = DatabaseSettings()
     peers: dict[str, PeerSettings] = Field(default_factory=dict)
@@ -254,6 +298,28 @@ class Settings(BaseSettings):
     def _keep_a_default(cls, recipes: dict[str, RecipeSettings]) -> dict[str, RecipeSettings]:
         return {"default": RecipeSettings(), **recipes}
 
+    @field_validator("peers")
+    @classmethod
+    def _peers_use_our_certificate(
+        cls, peers: dict[str, PeerSettings], info: ValidationInfo
+    ) -> dict[str, PeerSettings]:
+        """What a peer does not say about TLS is said by `[tls]`."""
+        tls = info.data.get("tls", TlsSettings())
+        return {name: _with_certificates_of(tls, name, peer) if peer.tls else peer for name, peer in peers.items()}
+
+    @model_validator(mode="after")
+    def _somebody_can_come_in(self) -> "Settings":
+        if not (self.node.plain or self.node.tls):
+            raise ValueError("node.plain and node.tls are both false: nobody could reach the node")
+        if self.node.tls and not (self.tls.certificate and self.tls.key):
+            raise ValueError("node.tls needs tls.certificate and tls.key, two PEM files")
+        if self.node.tls and self.tls.require_client_certificate and not self.tls.ca:
+            raise ValueError(
+                "tls.ca is empty: name the PEM file of the authorities whose clients are believed, "
+                "or set tls.require_client_certificate = false"
+            )
+        return self
+
     @model_validator(mode="after")
     def _names_lead_somewhere(self) -> "Settings":
         names = [rule.name for rule in self.rules]
@@ -274,6 +340,14 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The ledger's address."""
         return self.database.url or f"sqlite:///{(self.storage.path / 'ledger.sqlite').absolute()}"
+
+
+def _with_certificates_of(tls: TlsSettings, name: str, peer: PeerSettings) -> PeerSettings:
+    own = {} if peer.tls_certificate else {"tls_certificate": tls.certificate, "tls_key": tls.key}
+    filled = peer.model_copy(update={"tls_ca": peer.tls_ca or tls.ca, **own})
+    if not filled.tls_ca:
+        raise ValueError(f"peer {name!r} speaks TLS: name in its tls_ca or in tls.ca who signed its certificate")
+    return filled
 
 
 def load_settings(path: Path | None = None) -> Settings:
