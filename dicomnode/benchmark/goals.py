@@ -232,8 +232,6 @@ def goals(found: Findings) -> str:
     lines: list[Sequence[str]] = []
     for goal in GOALS:
         value = goal.measured(found)
-        said, reached = value if value is not None else ("not measured", None)
-        lines.append(
-            (goal.what, goal.wanted, goal.best_peer or "–", said, {True: "yes", False: "**no**", None: "–"}[reached])
-        )
+        said, mark = (value[0], MARKS[value[1]]) if value is not None else ("not measured", "–")
+        lines.append((goal.what, goal.wanted, goal.best_peer, said, mark))
     return table("Goals", ("what", "goal", "best peer, elsewhere", "measured here", "reached"), lines)
