@@ -1,6 +1,7 @@
 """The learned mixtures: nothing invented, black stays black, the map reproduces the image."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from fusion.errors import ParameterError
 from fusion.methods.planes import consistent, fuse_planes
 from tests.fixtures.volumes import make_grid, make_volume
 
-UNIT_WINDOWS = {"fixed_window": (0.0, 1.0), "moved_window": (0.0, 1.0)}
+UNIT_WINDOWS: dict[str, Any] = {"fixed_window": (0.0, 1.0), "moved_window": (0.0, 1.0)}
 
 
 def _pair(seed: int = 0, shape: tuple[int, int, int] = (6, 26, 24)) -> tuple[Volume, Volume]:
@@ -45,7 +46,7 @@ def test_every_voxel_lies_between_its_sources_and_the_map_reproduces_it(seed: in
 
 def test_exchanged_images_give_the_same_mixture() -> None:
     fixed, moved = _pair()
-    there, back = (fuse(*pair, "bounded", **UNIT_WINDOWS) for pair in ((fixed, moved), (moved, fixed)))
+    there, back = fuse(fixed, moved, "bounded", **UNIT_WINDOWS), fuse(moved, fixed, "bounded", **UNIT_WINDOWS)
     torch.testing.assert_close(there.image, back.image, rtol=0, atol=1e-4)
 
 

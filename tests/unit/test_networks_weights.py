@@ -9,6 +9,7 @@ from torch import nn
 from fusion.errors import UnknownNameError, UnusableWeightsError
 from fusion.methods import METHODS
 from fusion.networks import NETWORKS
+from fusion.networks.loading import with_weights
 from fusion.networks.weights import (
     LARGEST_BYTES,
     LARGEST_TOGETHER,
@@ -16,7 +17,6 @@ from fusion.networks.weights import (
     load_network,
     trained_names,
     weight_bytes,
-    with_weights,
 )
 
 FOLDER = files("fusion.networks").joinpath("trained")
