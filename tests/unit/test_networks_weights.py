@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import nn
 
+from dicomnode.settings import RecipeSettings
 from fusion.errors import UnknownNameError, UnusableWeightsError
 from fusion.methods import METHODS
 from fusion.networks import NETWORKS
@@ -67,3 +68,7 @@ def test_learned_methods_other_than_ours_are_experimental() -> None:
     ours = {name for name, method in METHODS.items() if getattr(method, "experimental", None) is False}
     assert ours == {"bounded", "display"}
     assert getattr(METHODS["dense_fuse"], "experimental", False) is True
+
+
+def test_no_recipe_that_nobody_wrote_uses_an_experimental_method() -> None:
+    assert not getattr(METHODS[RecipeSettings().method], "experimental", False)
