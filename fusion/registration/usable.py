@@ -1,5 +1,8 @@
 """Whether a volume holds anything that can be registered."""
 
+import math
+from collections.abc import Iterator
+
 import torch
 
 from ..errors import UnusableVolumeError
@@ -14,31 +17,41 @@ MIN_VARIED_FRACTION = 1e-4
 LOOKED_AT = 100_000
 """Voxels whose median is the commonest value where there is one that matters here."""
 
+AT_ONCE = 2**22
+"""Voxels that are looked at together."""
+
 
 def unusable_reason(volume: Volume) -> str | None:
     """Why nothing can be registered to or with `volume`, as a sentence, or None when it is usable."""
     if min(volume.grid.shape) < MIN_EXTENT:
         return f"the volume has only {min(volume.grid.shape)} voxels along one axis; {MIN_EXTENT} are needed"
-    voxels = measured(volume)
-    if voxels.numel() < MIN_EXTENT**3:
+    count, low, high = 0, math.inf, -math.inf
+    some = []
+    for part in measured_parts(volume):
+        count += part.numel()
+        if part.numel():
+            low, high = min(low, float(part.min())), max(high, float(part.max()))
+            some.append(part[:: max(1, volume.voxels.numel() // LOOKED_AT)])
+    if count < MIN_EXTENT**3:
         return "the volume is empty: no voxel holds a finite, valid value"
-    low, high = (float(v) for v in torch.aminmax(voxels))
     if low == high:
         return f"the volume is constant: every voxel is {low:g}"
-    commonest = float(voxels[:: max(1, voxels.numel() // LOOKED_AT)].median())
-    varied = int((voxels != commonest).count_nonzero()) / voxels.numel()
+    commonest = float(torch.cat(some).median())
+    varied = sum(int((part != commonest).count_nonzero()) for part in measured_parts(volume)) / count
     if varied < MIN_VARIED_FRACTION:
         return f"the volume is almost constant: {100 * (1 - varied):.3f} % of the voxels are {commonest:g}"
     return None
 
 
-def measured(volume: Volume) -> torch.Tensor:
-    """(n,): the finite, valid voxels; without a copy where all of them are."""
-    voxels = volume.voxels.reshape(-1)
-    if volume.valid is not None and not bool(volume.valid.all()):
-        voxels = voxels[volume.valid.reshape(-1)]
-    # A sum is finite only when every term is, unless it overflows; then the slow way decides.
-    return voxels if bool(torch.isfinite(voxels.sum())) else voxels[torch.isfinite(voxels)]
+def measured_parts(volume: Volume) -> Iterator[torch.Tensor]:
+    """(n,) each: the finite, valid voxels, a few slices at a time, so that nothing of the volume's size is made."""
+    slices = max(1, AT_ONCE // math.prod(volume.grid.shape[1:]))
+    for first in range(0, volume.grid.shape[0], slices):
+        voxels = volume.voxels[first : first + slices]
+        counts = torch.isfinite(voxels)
+        if volume.valid is not None:
+            counts &= volume.valid[first : first + slices]
+        yield voxels.reshape(-1) if bool(counts.all()) else voxels[counts]
 
 
 def require_usable(volume: Volume, role: str) -> None:
