@@ -20,6 +20,8 @@ from .network.acceptance import Doorkeeper
 from .network.application_entity import Limits, make_acceptor
 from .network.contexts import SharedContexts, storage_contexts, verification_context
 from .network.echo import echo
+from .network.peer_rules import PeerRules, open_doors
+from .network.tls import ServerTls, TlsFiles
 from .observe.health import HealthServer
 from .receive import storage_scp
 from .receive.direct_scp import DirectScp
@@ -48,13 +50,29 @@ class Server:
         self._store = store
         self._take = Ingest(store, catalogue, settings)
         self._entity: AE | None = None
-        self._listener: Listener | None = None
+        self._places = Places(settings.node.max_associations)
+        self._plain: Listener | None = None
+        self._encrypted: Listener | None = None
         self._health: HealthServer | None = None
 
     @property
     def port(self) -> int:
-        """Where it listens; the one that was found when the settings say 0."""
-        return self._settings.node.port if self._listener is None else int(self._listener.server_address[1])
+        """Where it listens without TLS; the port that was found when the settings say 0."""
+        return self._port_of(self._plain, self._settings.node.port)
+
+    @property
+    def tls_port(self) -> int:
+        """Where it listens with TLS, likewise."""
+        return self._port_of(self._encrypted, self._settings.node.tls_port)
+
+    @property
+    def busy(self) -> int:
+        """How many associations there are."""
+        return self._places.taken
+
+    @staticmethod
+    def _port_of(listener: Listener | None, wanted: int) -> int:
+        return wanted if listener is None else int(listener.server_address[1])
 
     @property
     def health_port(self) -> int | None:
@@ -65,66 +83,93 @@ class Server:
         """Listen. Returns when a C-ECHO to ourselves was answered; raises `SettingsError` when the port is taken."""
         node = self._settings.node
         set_library_globals()
+        for door in open_doors(node, self._settings.peers):
+            log.warning(door, action="open_door")
         self._entity = make_acceptor(node, self._settings.peers)
         storage_commitment.add_contexts(self._entity)
-        stored = [verification_context(), *storage_contexts()]
-        handlers = [
-            *acceptor_events.handlers(),
-            *storage_scp.handlers(self._take),
-            *storage_commitment.handlers(self._outbox, self._settings.sending),
-        ]
         try:
-            self._listener = Listener(
-                self._entity,
-                (node.host, node.port),
-                SharedContexts([*stored, *self._entity.supported_contexts]),
-                handlers,
-                None if node.receiver == "pynetdicom" else self._direct,
-                frozenset(str(context.abstract_syntax) for context in self._entity.supported_contexts),
-            )
-        except OSError as error:
-            raise SettingsError(
-                f"node.host, node.port: cannot listen on {node.host}:{node.port}: {error.strerror}"
-            ) from error
-        threading.Thread(target=self._listener.serve_forever, name="listener", daemon=True).start()
-        try:
+            if node.plain:
+                self._plain = self._listen(self._entity, node.port, "port")
+            if node.tls:
+                self._encrypted = self._listen(self._entity, node.tls_port, "tls_port", self._tls())
             self.echo()
             self._serve_health()
         except BaseException:
             self.stop(drain_s=0)
             raise
-        log.info("listening", action="server_started", ae_title=node.ae_title, host=node.host, port=self.port)
+        log.info("listening", action="server_started", ae_title=node.ae_title, host=node.host, **self._ports())
 
     def stop(self, drain_s: float = 10) -> None:
         """Let nobody in any more, wait up to `drain_s` for who is in, then abort the rest."""
         if self._health is not None:
             self._health.stop()
             self._health = None
-        if self._listener is None or self._entity is None:
+        listeners = [listener for listener in (self._plain, self._encrypted) if listener is not None]
+        self._plain = self._encrypted = None
+        if not listeners:
             return
-        listener, self._listener = self._listener, None
-        listener.shutdown()
+        for listener in listeners:
+            listener.shutdown()
         deadline = time.monotonic() + drain_s
-        while listener.busy and time.monotonic() < deadline:
+        while self._places.taken and time.monotonic() < deadline:
             time.sleep(POLL_S)
-        listener.cut()
+        for listener in listeners:
+            listener.cut()
         log.info("no longer listening", action="server_stopped")
 
-    def _direct(self, places: Places) -> DirectScp:
+    def _ports(self) -> dict[str, int]:
+        ports = {"port": self.port} if self._plain is not None else {}
+        return ports | ({"tls_port": self.tls_port} if self._encrypted is not None else {})
+
+    def _listen(self, entity: AE, port: int, key: str, tls: ServerTls | None = None) -> Listener:
+        """One listening socket with a thread of its own."""
+        node = self._settings.node
+        served_directly = node.receiver == "direct"
+        handlers = [
+            *acceptor_events.handlers(),
+            *storage_scp.handlers(self._take),
+            *storage_commitment.handlers(self._outbox, self._settings.sending),
+        ]
+        by_library = entity.supported_contexts
+        try:
+            listener = Listener(
+                entity,
+                (node.host, port),
+                SharedContexts([verification_context(), *storage_contexts(), *by_library]),
+                handlers,
+                self._direct(),
+                frozenset(str(context.abstract_syntax) for context in by_library) if served_directly else None,
+                tls,
+            )
+        except OSError as error:
+            raise SettingsError(
+                f"node.host, node.{key}: cannot listen on {node.host}:{port}: {error.strerror}"
+            ) from error
+        threading.Thread(target=listener.serve_forever, name=f"listener-{key}", daemon=True).start()
+        return listener
+
+    def _own_files(self) -> TlsFiles:
+        tls = self._settings.tls
+        return TlsFiles(tls.certificate, tls.key, tls.ca)
+
+    def _tls(self) -> ServerTls:
+        required = self._settings.tls.require_client_certificate
+        return ServerTls(self._own_files(), require_client_certificate=required)
+
+    def _direct(self) -> DirectScp:
         """What serves most associations, with the rules and limits of the settings."""
         node = self._settings.node
-        known = {node.ae_title.strip(), *(peer.ae_title.strip() for peer in self._settings.peers.values())}
         max_pdu_bytes = min(node.max_pdu_bytes or LARGEST_PDU_BYTES, LARGEST_PDU_BYTES)
         doorkeeper = Doorkeeper(
             called_ae_title=node.ae_title if node.require_called_ae_title else None,
-            calling_ae_titles=None if node.accept_unknown_peers else frozenset(known),
+            rules=PeerRules.of(node, self._settings.peers),
             supported=[verification_context(), *storage_contexts()],
             max_pdu_bytes=max_pdu_bytes,
-            take_place=places.take,
+            take_place=self._places.take,
         )
         return DirectScp(
             doorkeeper=doorkeeper,
-            places=places,
+            places=self._places,
             take=self._take,
             scratch=self._store.scratch,
             own_ae_title=node.ae_title,
@@ -135,9 +180,25 @@ class Server:
 
     def echo(self) -> float:
         """Seconds that a C-ECHO to ourselves takes. Raises `PeerError`."""
-        node = self._settings.node
-        ourselves = PeerSettings(ae_title=node.ae_title, host=EVERY_ADDRESS.get(node.host, node.host), port=self.port)
-        return echo(ourselves, node.ae_title, limits=Limits.of(node))
+        return echo(self.ourselves, self._settings.node.ae_title, limits=Limits.of(self._settings.node))
+
+    @property
+    def ourselves(self) -> PeerSettings:
+        """How we reach ourselves: without TLS where that is spoken."""
+        node, tls = self._settings.node, self._settings.tls
+        host = EVERY_ADDRESS.get(node.host, node.host)
+        if node.plain:
+            return PeerSettings(ae_title=node.ae_title, host=host, port=self.port)
+        return PeerSettings(
+            ae_title=node.ae_title,
+            host=host,
+            port=self.tls_port,
+            tls=True,
+            tls_check_host=False,  # whatever name it is made out to, it is ours
+            tls_ca=tls.certificate,
+            tls_certificate=tls.certificate,
+            tls_key=tls.key,
+        )
 
     def _answers(self) -> None:
         """Whether anybody is at home: a refusal because every place is taken is an answer."""

@@ -9,6 +9,7 @@ pytest_plugins = [
     "tests.fixtures.deliveries",
     "tests.fixtures.databases",
     "tests.fixtures.dicom_peer",
+    "tests.fixtures.certificates",
     "tests.fixtures.node_process",
     "tests.fixtures.generated_patients",
     "tests.fixtures.command_line",

@@ -170,7 +170,8 @@ def _policies() -> Iterator[str]:
     )
     yield (
         "A wrong called or calling AE title is rejected for good; an association above the limit is rejected for a "
-        "while. The node has no TLS of its own, checks no client certificate and negotiates no user identity."
+        "while. Where the settings ask for it, a calling AE title from another address is rejected as unknown, and a "
+        "peer without its TLS or certificate without reason, both for good. The node negotiates no user identity."
     )
     yield ""
 
@@ -241,7 +242,8 @@ def _rest() -> Iterator[str]:
     yield ""
     yield (
         "The node defines no private attributes; a registered PET series keeps the private quantities of its source "
-        "(Philips) under their own creator. It implements none of the secure connection profiles of PS3.15; see "
+        "(Philips) under their own creator. As SCP on a port of its own and as SCU it implements the Non-Downgrading "
+        "BCP 195 TLS Secure Transport Connection Profile (PS3.15 B.10) with TLS 1.2 and 1.3, elliptic curves only; see "
         "`docs/administrators/security.md`. Everything is configured by one file: `deploy/node.example.toml`."
     )
     yield ""

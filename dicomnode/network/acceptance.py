@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RJ, A_ASSOCIATE_RQ
+from pynetdicom.pdu import A_ASSOCIATE_AC, A_ASSOCIATE_RQ
 from pynetdicom.pdu_primitives import (
-    A_ASSOCIATE,
     ImplementationClassUIDNotification,
     ImplementationVersionNameNotification,
     MaximumLengthNotification,
@@ -18,31 +17,8 @@ from pynetdicom.presentation import PresentationContext, negotiate_as_acceptor
 
 from ..settings import OWN_IMPLEMENTATION_UID, OWN_IMPLEMENTATION_VERSION
 from .pdu_stream import INVALID_PARAMETER, ProtocolError
-
-
-@dataclass(frozen=True, slots=True)
-class Rejection:
-    """Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21), and the reason in words."""
-
-    result: int
-    source: int
-    reason: int
-    words: str
-
-    @property
-    def pdu(self) -> bytes:
-        """As it is sent."""
-        primitive = A_ASSOCIATE()
-        primitive.result, primitive.result_source, primitive.diagnostic = self.result, self.source, self.reason
-        answer = A_ASSOCIATE_RJ()
-        answer.from_primitive(primitive)
-        return bytes(answer.encode())
-
-
-CALLING_AE_TITLE = Rejection(1, 1, 3, "Calling AE title not recognised")
-CALLED_AE_TITLE = Rejection(1, 1, 7, "Called AE title not recognised")
-NO_PLACE = Rejection(2, 3, 2, "Local limit exceeded")
-NO_REASON = Rejection(1, 1, 1, "No reason given")
+from .peer_rules import Caller, PeerRule, PeerRules
+from .rejection import CALLED_AE_TITLE, Rejection
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +48,47 @@ class Request:
         )
 
 
+TakePlace = Callable[[str, int], Rejection | None]
+"""Takes a place for the peer of that name, of which there may be so many at once; or says why there is none."""
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The answer, and what was agreed on: abstract and transfer syntax by context ID."""
+    """The answer, and what was agreed on: abstract and transfer syntax by context ID. A place was taken for `peer`."""
 
     pdu: bytes
     contexts: Mapping[int, tuple[str, str]]
+    peer: str
 
 
 @dataclass(frozen=True, slots=True)
 class Doorkeeper:
-    """Judges requests. `calling_ae_titles` None lets everybody in, `called_ae_title` None answers to any name.
+    """Judges requests. `called_ae_title` None answers to any name.
 
-    `take_place` is asked last, and says whether there was a place for the association that is let in.
+    `take_place` is asked last, and a place is taken for each association that is let in.
     """
 
     called_ae_title: str | None
-    calling_ae_titles: frozenset[str] | None
+    rules: PeerRules
     supported: Sequence[PresentationContext]
     max_pdu_bytes: int
-    take_place: Callable[[], bool]
+    take_place: TakePlace
 
-    def answer(self, request: Request) -> Accepted | Rejection:
+    def answer(self, request: Request, caller: Caller) -> Accepted | Rejection:
         """Let the peer in, or not. As PS3.8 has it, a wrong name is rejected for good and a full house for now."""
-        if self.calling_ae_titles is not None and request.calling_ae_title not in self.calling_ae_titles:
-            return CALLING_AE_TITLE
+        entered = self.enter(request, caller)
+        return entered if isinstance(entered, Rejection) else self._accepted(request, entered.name)
+
+    def enter(self, request: Request, caller: Caller) -> PeerRule | Rejection:
+        """Take a place for the peer that the request is from; what it is answered is left to another."""
+        rule = self.rules.judge(request.calling_ae_title, caller)
+        if isinstance(rule, Rejection):
+            return rule
         if self.called_ae_title is not None and request.called_ae_title != self.called_ae_title.strip():
             return CALLED_AE_TITLE
-        if not self.take_place():
-            return NO_PLACE
-        return self._accepted(request)
+        return self.take_place(rule.name, rule.max_associations) or rule
 
-    def _accepted(self, request: Request) -> Accepted:
+    def _accepted(self, request: Request, peer: str) -> Accepted:
         primitive = request.primitive
         results, roles = negotiate_as_acceptor(
             primitive.presentation_context_definition_list, self.supported, _roles(primitive)
@@ -124,7 +109,7 @@ class Doorkeeper:
             for context in results
             if context.result == 0
         }
-        return Accepted(bytes(answer.encode()), agreed)
+        return Accepted(bytes(answer.encode()), agreed, peer)
 
 
 def _roles(primitive: Any) -> dict[Any, tuple[bool, bool]]:

@@ -1,6 +1,7 @@
 """An association that the node requests: opened, handed over, and released whatever happens."""
 
 import socket
+import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,7 @@ from pynetdicom.presentation import PresentationContext
 from ..errors import PeerRefusedError, PeerUnreachableError
 from ..settings import PeerSettings
 from .application_entity import DEFAULT_LIMITS, Limits, make_application_entity
+from .tls import TlsFiles, client_context
 
 __all__ = ["MAX_CONTEXTS", "Limits", "open_association", "send_at_once"]
 
@@ -41,11 +43,20 @@ def open_association(
         max_pdu=limits.max_pdu_bytes,
         ext_neg=list(ext_neg),
         evt_handlers=list(evt_handlers),
+        tls_args=_tls_args(peer),
     )
     _require_established(association, peer)
     send_at_once(association)
     with _released(association):
         yield association
+
+
+def _tls_args(peer: PeerSettings) -> tuple[ssl.SSLContext, str] | None:
+    """Context and host name where the peer is called over TLS. Raises `SettingsError` for files that are of no use."""
+    if not peer.tls:
+        return None
+    files = TlsFiles(peer.tls_certificate, peer.tls_key, peer.tls_ca)
+    return client_context(files, check_host=peer.tls_check_host), peer.host
 
 
 @contextmanager
@@ -68,8 +79,9 @@ def _require_established(association: Association, peer: PeerSettings) -> None:
         raise PeerRefusedError(f"{name} rejected the association: {answer.reason_str} ({answer.result_str})")
     if association.rejected_contexts:
         raise PeerRefusedError(f"{name} accepted none of the proposed SOP classes and transfer syntaxes")
+    trust = ", and does each side believe the other's certificate" if peer.tls else ""
     raise PeerUnreachableError(
-        f"no association with {name}; is it running, and are address, port and AE titles right on both sides?"
+        f"no association with {name}; is it running, and are address, port and AE titles right on both sides{trust}?"
     )
 
 

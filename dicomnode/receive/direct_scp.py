@@ -40,7 +40,9 @@ from ..network.pdu_stream import (
     ProtocolError,
     abort_pdu,
 )
-from ..observe.metrics import ASSOCIATIONS
+from ..network.peer_rules import Caller
+from ..network.rejection import Rejection
+from ..observe.metrics import ASSOCIATIONS, REFUSALS
 from .arriving import Arriving, Scratch
 from .outcome import Take, answer
 from .places import Places
@@ -66,10 +68,10 @@ class DirectScp:
     max_instance_bytes: int
     idle_timeout_s: float
 
-    def serve(self, connection: socket.socket, peer_address: str, number: int) -> None:
+    def serve(self, connection: socket.socket, caller: Caller, number: int) -> None:
         """Serve one association to its end; the connection is the caller's to close."""
         stream = PduStream(connection, self.max_pdu_bytes)
-        association = _Association(self, connection, stream, peer_address, number)
+        association = _Association(self, connection, stream, caller, number)
         outcome, reason = "aborted", ""
         try:
             outcome = association.run()
@@ -86,8 +88,19 @@ class DirectScp:
         finally:
             association.arriving.clear()
             if association.accepted is not None:
-                self.places.give_back()
+                self.places.give_back(association.accepted.peer)
         association.ended(outcome, reason)
+
+    def reject(
+        self, connection: socket.socket, caller: Caller, number: int, request: Request, rejection: Rejection
+    ) -> None:
+        """Say no to a request that lies unread, for whoever would have served it."""
+        association = _Association(self, connection, PduStream(connection, 0), caller, number, request)
+        with contextlib.suppress(OSError, EOFError, ProtocolError):
+            association.stream.next()  # a connection that is closed with something unread loses its answer
+            connection.sendall(rejection.pdu)
+        association.rejected(rejection)
+        association.ended("rejected", "")
 
 
 @dataclass(slots=True)
@@ -97,7 +110,7 @@ class _Association:
     scp: DirectScp
     connection: socket.socket
     stream: PduStream
-    peer_address: str
+    caller: Caller
     number: int
     request: Request | None = None
     accepted: Accepted | None = None
@@ -115,10 +128,10 @@ class _Association:
         if kind != A_ASSOCIATE_RQ:
             raise ProtocolError("an association begins with its request", UNEXPECTED_PDU)
         self.request = Request.of(HEAD.pack(kind, len(body)) + bytes(body))
-        said = self.scp.doorkeeper.answer(self.request)
+        said = self.scp.doorkeeper.answer(self.request, self.caller)
         self.connection.sendall(said.pdu)
-        if not isinstance(said, Accepted):
-            log.warning("association rejected", action="association_rejected", reason=said.words, **self._who())
+        if isinstance(said, Rejection):
+            self.rejected(said)
             return "rejected"
         self.accepted = said
         self._level()("association accepted", action="association_accepted", **self._who())
@@ -133,6 +146,11 @@ class _Association:
                 return "aborted"
             else:
                 raise ProtocolError(f"a PDU of type {kind:02X} has no place here", UNEXPECTED_PDU)
+
+    def rejected(self, rejection: Rejection) -> None:
+        """Log and count why."""
+        log.warning("association rejected", action="association_rejected", reason=rejection.words, **self._who())
+        REFUSALS.labels(rejection.counted).inc()
 
     def ended(self, outcome: str, reason: str) -> None:
         """Log and count how it ended; a connection that never asked for anything is only noted."""
@@ -219,7 +237,7 @@ class _Association:
             dataset=self.arriving.whole(),
             calling_ae_title=self._who()["calling_ae_title"],
             called_ae_title=self._who()["called_ae_title"],
-            peer_address=self.peer_address,
+            peer_address=self.caller.address,
             received_at=datetime.now(UTC),
         )
 
@@ -232,7 +250,7 @@ class _Association:
             "association": str(self.number),
             "calling_ae_title": "" if request is None else request.calling_ae_title,
             "called_ae_title": "" if request is None else request.called_ae_title,
-            "peer_address": self.peer_address,
+            "peer_address": self.caller.address,
         }
 
     def _level(self) -> structlog.types.WrappedLogger:

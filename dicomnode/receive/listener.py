@@ -1,28 +1,31 @@
 """The listening socket: each connection is looked at and served directly, or handed to pynetdicom untouched.
 
-What decides is the request itself, which is looked at and left in the socket (MSG_PEEK): whoever serves it reads it as
-if nobody had.
+What decides is the request itself, which is looked at and left in the socket: whoever serves it reads it as if nobody
+had. Whether the peer may come in is judged here for both.
 """
 
 import contextlib
 import itertools
 import socket
 import socketserver
-import struct
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import structlog
-from pynetdicom import AE
+from pynetdicom import AE, evt
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from ..network.acceptance import Request
-from ..network.pdu_stream import A_ASSOCIATE_RQ, HEAD, MAX_CONTROL_BYTES, ProtocolError
+from ..network.pdu_stream import UNEXPECTED_PDU, abort_pdu
+from ..network.peer_rules import Caller
+from ..network.rejection import Rejection
+from ..network.tls import ServerTls
+from ..network.tls_connection import TlsConnection
+from ..observe.metrics import REFUSALS
 from .direct_scp import DirectScp
-from .places import Places
+from .first_look import SETTLED_S, looked_at, wait_at_most
 
 log = structlog.get_logger()
 
@@ -31,13 +34,6 @@ BACKLOG = 1024
 
 MAX_CONNECTIONS = 2000
 """Each has a thread; who opens more of them at once means no good."""
-
-SETTLED_S = 1.0
-"""How long a connection may take over what should have come already."""
-
-TIMEVAL = struct.Struct("@ll")
-
-MakeDirect = Callable[[Places], DirectScp]
 
 
 class Listener(ThreadedAssociationServer):  # type: ignore[misc]
@@ -52,13 +48,14 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
         address: tuple[str, int],
         contexts: list[PresentationContext],
         handlers: list[tuple[Any, ...]],
-        make_direct: MakeDirect | None,
-        handed_on: frozenset[str],
+        direct: DirectScp,
+        handed_on: frozenset[str] | None,
+        tls: ServerTls | None = None,
     ) -> None:
-        """Classes of `handed_on` are pynetdicom's; the rest is served directly where `make_direct` is given."""
-        self.places = Places(entity.maximum_associations, lambda: len(self.active_associations))
-        self.direct = None if make_direct is None else make_direct(self.places)
+        """Classes of `handed_on` are pynetdicom's, None: all; the rest is served directly."""
+        self.direct = direct
         self.handed_on = handed_on
+        self.tls = tls
         self.numbers = itertools.count(1)
         self._open: set[socket.socket] = set()
         self._lock = threading.Lock()
@@ -67,7 +64,7 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
     @property
     def busy(self) -> int:
         """How many associations there are, whoever serves them."""
-        return self.places.taken + len(self.active_associations)
+        return self.direct.places.taken
 
     def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002 - as in socketserver
         """Whether there is a thread to spare."""
@@ -75,6 +72,7 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
             if len(self._open) < MAX_CONNECTIONS:
                 return True
         log.warning("too many connections", action="connection_refused", peer_address=str(client_address[0]))
+        REFUSALS.labels("connections").inc()
         return False
 
     @contextlib.contextmanager
@@ -87,6 +85,8 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
         finally:
             with self._lock:
                 self._open.discard(connection)
+            if isinstance(connection, TlsConnection):
+                connection.say_goodbye()
             connection.close()
 
     def shutdown(self) -> None:
@@ -100,7 +100,7 @@ class Listener(ThreadedAssociationServer):  # type: ignore[misc]
             connections = list(self._open)
         for connection in connections:
             with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # under TLS's feet: its thread may be reading
         for association in self.active_associations:
             association.abort()
 
@@ -109,58 +109,76 @@ class _Handler(RequestHandler):  # type: ignore[misc]
     """One connection."""
 
     server: Listener
+    request: socket.socket
 
     def handle(self) -> None:
-        direct = self.server.direct
-        if direct is None:
-            super().handle()
-            return
-        connection: socket.socket = self.request
-        wait_at_most(connection, self.ae.acse_timeout)
-        asked = _looked_at(connection)
-        if asked is not None and asked.abstract_syntaxes & self.server.handed_on:
-            wait_at_most(connection, 0)
-            super().handle()
+        address = str(self.client_address[0])
+        try:
+            connection = self._wrapped()
+        except OSError:  # it was gone before we came to it
+            self.request.close()
             return
         with self.server.holding(connection):
+            self.request = connection
+            try:
+                caller = self._caller(connection, address)
+            except OSError as error:
+                self._not_understood(address, error)
+                return
             with contextlib.suppress(OSError):
                 connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._serve(connection, caller)
+
+    def _wrapped(self) -> socket.socket:
+        """The connection, under TLS where that is spoken here; nothing is read yet."""
+        if self.server.tls is None:
+            return self.request
+        return self.server.tls.context.wrap_socket(self.request, server_side=True, do_handshake_on_connect=False)
+
+    def _caller(self, connection: socket.socket, address: str) -> Caller:
+        """Who is there; under TLS after the handshake, which may take as long as an association request."""
+        local = str(connection.getsockname()[0])
+        if not isinstance(connection, TlsConnection):
+            return Caller(address, local)
+        connection.settimeout(self.ae.acse_timeout)
+        connection.do_handshake()
+        return Caller(address, local, encrypted=True, certificate=connection.certificate)
+
+    def _not_understood(self, address: str, error: OSError) -> None:
+        """A connection without TLS, or with a certificate that is not believed."""
+        reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or type(error).__name__
+        log.warning("no TLS connection", action="handshake_failed", peer_address=address, reason=str(reason))
+        REFUSALS.labels("handshake").inc()
+
+    def _serve(self, connection: socket.socket, caller: Caller) -> None:
+        direct = self.server.direct
+        wait_at_most(connection, self.ae.acse_timeout)
+        asked = looked_at(connection)
+        if asked is not None and self._is_handed_on(asked):
+            self._hand_on(connection, caller, asked)
+        elif asked is None and self.server.handed_on is None:
+            with contextlib.suppress(OSError):
+                connection.sendall(abort_pdu(UNEXPECTED_PDU))
+        else:
             wait_at_most(connection, SETTLED_S if asked is None else direct.idle_timeout_s)
-            direct.serve(connection, str(self.client_address[0]), next(self.server.numbers))
+            direct.serve(connection, caller, next(self.server.numbers))
 
+    def _is_handed_on(self, asked: Request) -> bool:
+        handed_on = self.server.handed_on
+        return handed_on is None or bool(asked.abstract_syntaxes & handed_on)
 
-def wait_at_most(connection: socket.socket, seconds: float | None) -> None:
-    """Bound each read and write; cheaper than Python's own time-out, which asks the system twice. 0: no bound."""
-    whole, part = divmod(seconds or 0, 1)
-    value = TIMEVAL.pack(int(whole), int(part * 1e6))
-    with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, value)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, value)
-
-
-def _looked_at(connection: socket.socket) -> Request | None:
-    """The request, left in the socket; None when it is none, which whoever serves it will find."""
-    try:
-        head = connection.recv(HEAD.size, socket.MSG_PEEK | socket.MSG_WAITALL)
-        if len(head) < HEAD.size:
-            return None
-        kind, length = HEAD.unpack(head)
-        if kind != A_ASSOCIATE_RQ or length > MAX_CONTROL_BYTES:
-            return None
-        whole = _peeked(connection, HEAD.size + length)
-        return None if whole is None else Request.of(whole)
-    except (OSError, ProtocolError):
-        return None
-
-
-def _peeked(connection: socket.socket, wanted: int) -> bytes | None:
-    """All of it, or None: a request longer than the socket's buffer never lies there whole."""
-    deadline = time.monotonic() + SETTLED_S
-    while time.monotonic() < deadline:
-        there = connection.recv(wanted, socket.MSG_PEEK | socket.MSG_WAITALL)
-        if len(there) == wanted:
-            return there
-        if not there:
-            return None
-        time.sleep(0.01)
-    return None
+    def _hand_on(self, connection: socket.socket, caller: Caller, asked: Request) -> None:
+        """Let pynetdicom serve who may come in, and wait for the end of it."""
+        direct = self.server.direct
+        entered = direct.doorkeeper.enter(asked, caller)
+        if isinstance(entered, Rejection):
+            direct.reject(connection, caller, next(self.server.numbers), asked, entered)
+            return
+        try:
+            wait_at_most(connection, 0)
+            association = self._create_association()
+            evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
+            association.start()
+            association.join()
+        finally:
+            direct.places.give_back(entered.name)

@@ -281,7 +281,7 @@ def test_no_stream_of_bytes_brings_the_node_down(
         peer.send_bytes(bytes(stream) * (2 if again else 1))
     peer.hang_up()
     deadline = time.monotonic() + 20
-    while (receiver.server._listener.busy or threading.active_count() > before) and time.monotonic() < deadline:  # type: ignore[union-attr]
+    while (receiver.server.busy or threading.active_count() > before) and time.monotonic() < deadline:
         time.sleep(0.005)
-    assert receiver.server._listener.busy == 0  # type: ignore[union-attr]
+    assert receiver.server.busy == 0
     assert threading.active_count() <= before

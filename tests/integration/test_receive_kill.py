@@ -133,7 +133,7 @@ def test_a_sender_that_is_killed_leaves_what_was_acknowledged_and_nothing_half_w
     process.wait(10)
     process.stdout.close()
     deadline = time.monotonic() + 15
-    while receiver.server._listener.active_associations and time.monotonic() < deadline:  # type: ignore[union-attr]
+    while receiver.server.busy and time.monotonic() < deadline:
         time.sleep(0.05)
     visible = receiver.instances()
     assert set(acknowledged) <= visible.keys()

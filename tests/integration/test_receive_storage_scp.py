@@ -237,7 +237,7 @@ def test_no_more_associations_than_the_settings_allow(start_receiver: Callable[.
             answer = third.acceptor.primitive
             assert (answer.result, answer.result_source, answer.diagnostic) == (transient, presentation, local_limit)
         assert store(first, instances[0]).Status == SUCCESS
-    assert wait_until(lambda: not small.server._listener.busy)  # type: ignore[union-attr]
+    assert wait_until(lambda: not small.server.busy)
     assert send(small.port, instances[1]) == [SUCCESS]
 
 
@@ -249,7 +249,7 @@ def test_a_sender_that_stops_half_way_leaves_nothing(receiver: Receiver, end: st
     peer.send_command()
     peer.send_part(instance.dataset[: len(instance.dataset) // 2])
     getattr(peer, end)()
-    assert wait_until(lambda: not receiver.server._listener.busy)  # type: ignore[union-attr]
+    assert wait_until(lambda: not receiver.server.busy)
     assert_nothing_kept(receiver)
     assert send(receiver.port, instance) == [SUCCESS]
 
@@ -262,7 +262,7 @@ def test_a_sender_that_falls_silent_is_dropped(start_receiver: Callable[..., Rec
     stalled.send_bytes(b"\x04\0\0\0\x10\0half of a P-DATA-TF")
     assert idle.answer()[:1] in (b"\x07", b"")
     assert stalled.answer()[:1] in (b"\x07", b"")
-    assert wait_until(lambda: not impatient.server._listener.busy)  # type: ignore[union-attr]
+    assert wait_until(lambda: not impatient.server.busy)
     assert_nothing_kept(impatient)
 
 

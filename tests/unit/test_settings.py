@@ -22,6 +22,7 @@ from dicomnode.settings import (
     SendingSettings,
     Settings,
     StorageSettings,
+    TlsSettings,
     WebSettings,
     WorkerSettings,
     load_settings,
@@ -32,6 +33,7 @@ EXAMPLE = ROOT / "deploy" / "node.example.toml"
 
 SECTIONS: dict[str, type[BaseModel]] = {
     "node": NodeSettings,
+    "tls": TlsSettings,
     "storage": StorageSettings,
     "database": DatabaseSettings,
     "peers": PeerSettings,
@@ -92,6 +94,12 @@ def refusal(folder: Path, text: str) -> str:
         (RULE + 'destinations = ["pax"]\n[peers.pacs]\nae_title = "A"', "'pax'", "pacs"),
         (RULE + 'destinations = ["pax"]\n', "'pax'", "none"),
         (RULE + RULE, "'PET on CT'", "its own"),
+        ('[peers.a]\nae_title = "A"\naddresses = ["192.0.2.300"]', "peers.a.addresses.0", "192.0.2.0/24"),
+        ('[peers.a]\nae_title = "A"\ncertificates = ["sha256:12"]', "peers.a.certificates.0", "64 hexadecimal"),
+        ('[peers.a]\nae_title = "A"\ntls = true', "peers", "'a' speaks TLS"),
+        ("[node]\nplain = false", "node.plain", "nobody"),
+        ("[node]\ntls = true", "node.tls", "tls.certificate and tls.key"),
+        ('[node]\ntls = true\n[tls]\ncertificate = "c"\nkey = "k"', "tls.ca", "require_client_certificate"),
         ("[node\n", "node.toml", "TOML"),
     ],
 )
@@ -132,6 +140,24 @@ def test_without_a_file_the_defaults_hold_and_the_ledger_lies_below_the_storage(
     loaded = load_settings()
     assert loaded.recipes.keys() == {"default"}
     assert loaded.database_url == f"sqlite:///{Path('dicomnode-data/ledger.sqlite').absolute()}"
+
+
+def test_a_peer_uses_our_certificate_unless_it_has_its_own(tmp_path: Path) -> None:
+    text = '[tls]\ncertificate = "c"\nkey = "k"\nca = "a"\n'
+    text += '[peers.x]\nae_title = "X"\ntls = true\n[peers.y]\nae_title = "Y"\ntls = true\ntls_ca = "b"\n'
+    text += 'tls_certificate = "d"\ntls_key = "l"\n[peers.z]\nae_title = "Z"\n'
+    peers = settings(tmp_path, text).peers
+    assert [(p.tls_ca, p.tls_certificate, p.tls_key) for p in peers.values()] == [
+        ("a", "c", "k"),
+        ("b", "d", "l"),
+        ("", "", ""),
+    ]
+
+
+def test_fingerprints_are_read_as_openssl_prints_them(tmp_path: Path) -> None:
+    digits = ":".join(["AB"] * 32)
+    loaded = settings(tmp_path, f'[peers.x]\nae_title = "X"\ncertificates = ["SHA256:{digits}", "pacs:1"]')
+    assert loaded.peers["x"].certificates == ("sha256:" + "ab" * 32, "pacs:1")
 
 
 def test_settings_do_not_change(tmp_path: Path) -> None:
