@@ -5,12 +5,14 @@ of a series is that of its first slice, whenever it came (see `series_facts`).
 """
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from sqlalchemy import Select, exists, select, update
 
 from .entering import RacedError, enter, enter_all, folded, patient_of, series_query
 from .errors import UnknownRecordError
+from .further_slices import UnusualError, enter_further
 from .models import InstanceRow, PatientRow, SeriesRow, SetAsideRow
 from .records import (
     AddOutcome,
@@ -37,18 +39,22 @@ class Catalogue:
         NEW reopens a complete series. DUPLICATE (the bytes in use) changes nothing. VERSION (same encoded pixels) and
         CONFLICT set the bytes aside, once, and are answered whenever they come; the first stay in use.
         """
-        with self._database.session() as session:
-            return enter(session, instance, due_at)
+        return self.add_instances([(instance, due_at)])[0]
 
     def add_instances(self, instances: Sequence[tuple[InstanceRecord, datetime]]) -> list[AddOutcome]:
         """`add_instance` for several in one transaction, which costs hardly more than for one."""
-        if len(instances) == 1:
-            return [self.add_instance(*instances[0])]
-        try:
-            with self._database.session() as session:
+        with suppress(UnusualError):
+            with self._database.connection() as connection:
+                enter_further(connection, instances)
+            return [AddOutcome.NEW] * len(instances)
+        if len(instances) > 1:
+            with suppress(RacedError), self._database.session() as session:
                 return enter_all(session, instances)
-        except RacedError:
-            return [self.add_instance(instance, due_at) for instance, due_at in instances]
+        return [self._add(instance, due_at) for instance, due_at in instances]
+
+    def _add(self, instance: InstanceRecord, due_at: datetime) -> AddOutcome:
+        with self._database.session() as session:
+            return enter(session, instance, due_at)
 
     def due_series(self, now: datetime) -> tuple[SeriesRecord, ...]:
         """The series whose quiet time is over, the longest due first."""

@@ -57,7 +57,7 @@ class Database:
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
-        """A bare connection in a transaction that may write, for migrations."""
+        """A bare connection in a transaction that may write: for migrations, and where the ORM would cost too much."""
         with self._own_turn(), _translated(), self.engine.begin() as connection:
             yield connection
 

@@ -6,10 +6,13 @@ Functional groups are looked into, so that an enhanced multi-frame image answers
 import math
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
@@ -114,6 +117,7 @@ class Header:
             )
         except (*UNREADABLE, OSError) as error:
             raise NotParsableError("the header cannot be read") from error
+        self._character_set = _encoded(self._dataset, TAGS["SpecificCharacterSet"])
 
     def has(self, keyword: str) -> bool:
         """Whether the element is there, with or without a value."""
@@ -121,10 +125,7 @@ class Header:
 
     def text(self, keyword: str) -> str:
         """The value as text without padding; empty when there is none or it cannot be read."""
-        value = _get(self._dataset, keyword)
-        if isinstance(value, MultiValue):
-            return "\\".join(_clean(item) for item in value)
-        return "" if value is None else _clean(value)
+        return self._top(keyword).text
 
     def number(self, keyword: str) -> int | None:
         """The first value as a whole number."""
@@ -149,17 +150,73 @@ class Header:
         return "" if value is None else str(value[0] if isinstance(value, list) else value)
 
     def _find(self, keywords: tuple[str, ...]) -> Value | None:
-        for dataset in _places(self._dataset):
+        for keyword in keywords:
+            value = self._top(keyword).plain
+            if value is not None:
+                return value
+        for dataset in self._groups:
             for keyword in keywords:
                 value = _plain(_get(dataset, keyword))
                 if value is not None:
                     return value
         return None
 
+    @cached_property
+    def _groups(self) -> tuple[Dataset, ...]:
+        return tuple(_groups(self._dataset))
 
-def _places(dataset: Dataset) -> Iterator[Dataset]:
-    """Where an attribute of the image may stand: on top, in the shared groups, in the first frame's."""
-    yield dataset
+    def _top(self, keyword: str) -> "_Decoded":
+        """The value on top: of what the slices of a series have in common, only the first one's is decoded."""
+        tag = TAGS.get(keyword)
+        if tag is None or tag not in self._dataset.keys():  # noqa: SIM118 - the library's own test makes a tag first
+            return NOTHING
+        raw = self._dataset.get_item(tag)
+        if not isinstance(raw, RawDataElement) or raw.value is None or len(raw.value) > MAX_REMEMBERED_BYTES:
+            return _Decoded.of(_get(self._dataset, keyword))
+        key = (tag, raw.VR, raw.value, raw.is_little_endian, self._character_set)
+        decoded = REMEMBERED.get(key)
+        if decoded is None:
+            decoded = _Decoded.of(_get(self._dataset, keyword))
+            if len(REMEMBERED) >= MAX_REMEMBERED:
+                REMEMBERED.clear()
+            REMEMBERED[key] = decoded
+        return decoded
+
+
+@dataclass(frozen=True, slots=True)
+class _Decoded:
+    """One value, as text and as plain JSON."""
+
+    text: str
+    plain: Value | None
+
+    @classmethod
+    def of(cls, value: Any) -> "_Decoded":
+        if isinstance(value, MultiValue):
+            text = "\\".join(_clean(item) for item in value)
+        else:
+            text = "" if value is None else _clean(value)
+        return cls(text, _plain(value))
+
+
+NOTHING = _Decoded("", None)
+REMEMBERED: dict[tuple[Any, ...], _Decoded] = {}
+"""Decoded values by all they depend on. Threads may decode one twice; nothing else can go wrong between them."""
+
+MAX_REMEMBERED = 2048
+MAX_REMEMBERED_BYTES = 256
+
+
+def _encoded(dataset: Dataset, tag: int) -> bytes | str | None:
+    """A value as it was sent."""
+    if tag not in dataset.keys():  # noqa: SIM118 - as above
+        return None
+    element = dataset.get_item(tag)
+    return element.value if isinstance(element, RawDataElement) else str(element.value)
+
+
+def _groups(dataset: Dataset) -> Iterator[Dataset]:
+    """Where an attribute of the image may stand but for on top: in the shared groups, in the first frame's."""
     for name in GROUPS:
         groups = _get(dataset, name)
         if isinstance(groups, DicomSequence) and groups:

@@ -164,7 +164,7 @@ def test_what_fails_leaves_nothing_visible(memory: Memory, monkeypatch: pytest.M
         memory.take(instance)
     monkeypatch.undo()
     assert list(memory.objects.digests()) == []
-    monkeypatch.setattr(memory.catalogue, "add_instance", failing(UnavailableError("away")))
+    monkeypatch.setattr(memory.catalogue, "add_instances", failing(UnavailableError("away")))
     with pytest.raises(UnavailableError):
         memory.take(instance)
     monkeypatch.undo()

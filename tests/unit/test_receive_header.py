@@ -94,3 +94,17 @@ def test_every_wanted_keyword_is_an_element_of_the_standard() -> None:
     assert len(WANTED_TAGS) > len(keywords)
     assert 0 not in WANTED_TAGS
     assert ATTRIBUTES.keys() <= keywords
+
+
+def test_a_value_is_not_taken_for_the_same_bytes_in_another_character_set() -> None:
+    names = []
+    for character_set, name in (
+        ("ISO_IR 100", "Ä^B"),
+        ("ISO_IR 101", "Ä^B"),
+        ("ISO_IR 144", "Ф^B"),
+        ("ISO_IR 100", "Ô^B"),
+    ):
+        names.append(
+            (header_of(sample_dataset(SpecificCharacterSet=character_set, PatientName=name)).text("PatientName"), name)
+        )
+    assert [read for read, _ in names] == [written for _, written in names]
