@@ -124,6 +124,33 @@ def test_nothing_of_an_earlier_run_lies_beside_a_rejection(
     assert {path.name for path in out.iterdir() if path.is_file()} == {"report.json", "transform-01.tfm", "mine.txt"}
 
 
+def test_blend_of_two_series_is_a_fused_series_and_its_quality_objects(dicomnode: Command, tmp_path: Path) -> None:
+    """Nothing is registered: the headers say where the images lie, and a doubt about them is the exit code."""
+    # Large enough that the words on the pictures leave most of the head free.
+    stored = [head(shift)[::3].repeat(4, axis=1).repeat(4, axis=2) for shift in (0.0, 2.0)]
+    folders = [series(tmp_path / f"{number}", f"1.2.840.{number}", each) for number, each in enumerate(stored)]
+    answer = dicomnode("blend", *folders, "--out", tmp_path / "out", "--method", "maximum", "--json")
+    assert answer.code == {"accept": 0}.get(answer.values["verdict"], 3)
+    assert (answer.values["method"], answer.values["path"]) == ("maximum", str(tmp_path / "out"))
+    kinds = [output["kind"] for output in answer.values["outputs"]]
+    assert kinds == ["fused_colour", "quality_report", "quality_report"]
+    lower, upper = answer.values["parameters"]["fixed_window"]
+    hu = np.maximum(*stored).astype(np.float64) - 1024
+    expected = np.clip((hu - lower) / (upper - lower), 0, 1) * 255
+    fused = sorted(written(answer)["fused_colour"].values(), key=lambda instance: instance.ImagePositionPatient[2])
+    assert len(fused) == len(hu)
+    assert {str(instance.FrameOfReferenceUID) for instance in fused} == {"1.2.3.5"}
+    pixels = np.stack([instance.pixel_array for instance in fused]).astype(np.float64)
+    for tissue in (hu > 700, hu == 40, hu == -1000):
+        assert np.median(np.abs(pixels.mean(axis=-1) - expected)[tissue]) <= 1
+
+
+def test_blend_of_two_series_goes_into_a_folder(dicomnode: Command, tmp_path: Path, fixed: Path) -> None:
+    answer = dicomnode("blend", fixed, fixed, "--out", tmp_path / "f.dcm", "--method", "average")
+    assert answer.code == 2
+    assert "a folder for DICOM" in answer.stderr
+
+
 def test_send_leaves_out_what_is_no_dicom_in_a_folder_and_never_what_was_named(
     dicomnode: Command, small_pacs: SmallPacs, tmp_path: Path, fixed: Path
 ) -> None:
