@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 
 from ..errors import ParameterError
-from ..similarity.cross_correlation import standardised
+from ..similarity.cross_correlation import local_correlation, standardised
 from ..similarity.mind import mind_ssc, patch_variance
 from ..volume import Volume
 from .common_space import CommonSpace
@@ -22,8 +22,16 @@ WINDOWS_MM = (3.0, 8.0)
 NOISE_QUANTILE = 0.4
 """Of the local variances of an image with its air: that much variance everywhere is taken for noise."""
 
-SAME_CONTRAST = 0.5
-"""From this mean local correlation on two images of one modality have one contrast."""
+SAME_CONTRAST = 0.25
+"""From this `local_likeness` on images of one modality have one contrast. Images under bends of 5 mm: 0.39 to 0.74 with
+their own contrast (0.10 for CT, where soft tissue is noise), 0.13 and less with another. T1 with T2, PD, CT of a head:
+0.08 and less."""
+
+TISSUE = 0.15
+"""Of the range of an image: what is darker is air, or bone in MR, and of one contrast with everything like it."""
+
+TENTH = 0.1
+LEAST_PLACES = 50
 
 COMPARED_MM = 6.0
 
@@ -52,10 +60,10 @@ MAKERS: dict[str, FeatureMaker] = {"mind": mind_features, "lncc": lncc_features}
 
 
 def chosen_similarity(wanted: str, space: CommonSpace) -> tuple[str, float]:
-    """The name of the similarity, and the mean local correlation of the images under the start.
+    """The name of the similarity, and the `local_likeness` of the images under the start.
 
-    `auto` is "lncc" for images of one modality that correlate where they lie, else "mind". Raises `ParameterError`
-    for another name.
+    `auto` is "lncc" for images of one modality that correlate all over where they lie, else "mind", which suits every
+    pair. Raises `ParameterError` for another name.
     """
     if wanted not in SIMILARITIES:
         raise ParameterError(f"similarity is one of {', '.join(SIMILARITIES)}, not {wanted!r}")
@@ -67,15 +75,19 @@ def chosen_similarity(wanted: str, space: CommonSpace) -> tuple[str, float]:
 
 
 def local_likeness(space: CommonSpace) -> float:
-    """The correlation of both images' local contrast over what both show, at a resolution that forgives the start."""
+    """The local correlation that nine tenths of the tissue exceed, at a resolution that forgives the start.
+
+    Not the mean: the outline of a body and a contrast that differs in some tissues only make that high.
+    """
     step = max(1, round(COMPARED_MM / space.voxel_mm))
     both = (space.region & space.fixed_valid & space.moving_valid).to(torch.float32)
-    kept = torch.nn.functional.avg_pool3d(both[None, None], step)[0, 0] > 0.5
-    values = []
-    for volume in (space.fixed, space.moving):
-        coarse = torch.nn.functional.avg_pool3d(volume.voxels[None, None], step)[0, 0]
-        values.append(standardised(coarse, [2.0] * 3)[kept].double())
-    if values[0].numel() < 8:
+    coarse = [_averaged(volume.voxels, step) for volume in (space.fixed, space.moving)]
+    tissue = (_averaged(both, step) > 0.5) & (coarse[0] > TISSUE) & (coarse[1] > TISSUE)
+    correlations = local_correlation(coarse[0], coarse[1], [2.0] * 3)[tissue]
+    if len(correlations) < LEAST_PLACES:
         return 0.0
-    first, second = (part - part.mean() for part in values)
-    return float((first * second).sum() / (first.square().sum() * second.square().sum()).sqrt().clamp_min(1e-12))
+    return float(torch.quantile(correlations[:: 1 + len(correlations) // 500_000], TENTH))
+
+
+def _averaged(voxels: torch.Tensor, step: int) -> torch.Tensor:
+    return torch.nn.functional.avg_pool3d(voxels[None, None], step)[0, 0]
