@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ..geometry.transform import AffineTransform
 from ..registration.calibration import CALIBRATION, MAX_MIRROR_RATIO
 from ..registration.registrar import Registration
 from ..registration.usable import unusable_reason
@@ -194,10 +195,24 @@ def _header(e: Evidence) -> Finding | None:
 def _unmeasured(e: Evidence) -> Finding | None:
     """A registration is judged by a search or by a verified header, each with all of its measures."""
     kind = OF_A_VERIFIED_HEADER if OF_A_VERIFIED_HEADER & e.measures.keys() else OF_A_SEARCH
-    missing = sorted((OF_EVERY_REGISTRATION | kind) - e.measures.keys())
+    needed = OF_EVERY_REGISTRATION | kind
+    if _is_bent(e):
+        needed -= {"expected_error_high_mm"}
+    missing = sorted(needed - e.measures.keys())
     if not missing:
         return None
     return Finding(Verdict.REVIEW, f"not everything that the verdict needs was measured: {', '.join(missing)} missing")
+
+
+def _bent(e: Evidence) -> Finding | None:
+    """The estimate of the error was calibrated on poses; that of a field is a guess from its two directions."""
+    if not _is_bent(e):
+        return None
+    return Finding(Verdict.REVIEW, "a bent registration is not calibrated: look at it")
+
+
+def _is_bent(e: Evidence) -> bool:
+    return not isinstance(e.registration.transform, AffineTransform)
 
 
 def _rivals(e: Evidence) -> Finding | None:
@@ -331,6 +346,7 @@ def _domain(e: Evidence) -> Finding | None:
 RULES: tuple[Callable[[Evidence], Finding | None], ...] = (
     _overlap,
     _header,
+    _bent,
     _unmeasured,
     _motion,
     _rivals,
