@@ -42,6 +42,10 @@ def train_network(wish: TrainingWish, report: Callable[[Progress], None]) -> dic
 
     Raises `SettingsError` for a network, fold or state that is not one, `NodeError` where training fails.
     """
+    if not wish.out.parent.is_dir():
+        raise SettingsError(f"there is no folder {wish.out.parent} for {wish.out.name}")
+    if wish.out.suffix != ".safetensors":
+        raise SettingsError(f"{wish.out.name}: weights are a .safetensors file; card and state lie beside it")
     try:
         return _train(wish, report)
     except (UnknownNameError, ParameterError) as error:

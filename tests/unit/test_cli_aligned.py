@@ -127,6 +127,12 @@ def test_files_of_one_plane_are_pictures(dicomnode: Command, tmp_path: Path) -> 
         (("blend", "a.png", "b.png", "--out", "f.png", "--method", "maxmum"), 2, "maximum"),
         (("blend", "a.png", "b.png", "--out", "f.png", "--method", "average", "--parameter", "x"), 2, "NAME=VALUE"),
         (("blend", "a.png", "b.png", "--out", "f.png", "--method", "average", "--colour"), 2, "both are grey"),
+        (
+            ("blend", "a.png", "b.png", "--out", "f.png", "--method", "display", "--parameter", "lift=true"),
+            2,
+            "finite number",
+        ),
+        (("blend", "a.png", "b.png", "--out", "f.png", "--method", "dwt", "--parameter", "levels=2.5"), 2, "whole"),
         (("blend", "a.png", "b.png", "--out", "f.jpg", "--method", "average"), 2, ".png"),
         (("blend", "a.png", "b.png", "--out", "f", "--method", "average"), 1, "neither DICOM"),
         (("blend", "a.png", "small.png", "--out", "f.png", "--method", "average"), 1, "one size"),

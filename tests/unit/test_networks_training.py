@@ -86,6 +86,7 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(objective: typ
     whole.run()
     first = _trainer(entry)
     first.run(steps=3)
+    assert (first.best_step, first.state().best_step) == (3, 0)  # looked at early, which no other training does
     second = _trainer(entry)
     second.resume(TrainingState.from_bytes(first.state().to_bytes()))
     second.run()
@@ -131,6 +132,8 @@ def test_a_state_of_another_training_is_refused() -> None:
     for other in (replace(state, network="ifcnn"), replace(state, seed=3)):
         with pytest.raises(ParameterError, match="small"):
             _trainer(_entry()).resume(other)
+    with pytest.raises(ParameterError, match="held out the cases 2, not 3"):
+        Trainer("small", _entry(), _pairs(8, "1"), _pairs(4, "3")).resume(state)
     with pytest.raises(ParameterError, match="no training"):
         TrainingState.from_bytes(b"not a safetensors file")
     with pytest.raises(ParameterError, match="other cases"):

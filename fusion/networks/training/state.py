@@ -17,11 +17,14 @@ KEY = "training"
 class TrainingState:
     """After `step` steps: parameters, moments of the optimisers and the best so far, by name, in `tensors`.
 
+    `held_out` are the cases that the training did not see, sorted: to go on with others would validate on seen ones.
+
     Nothing random is kept: what a step draws follows from the seed and its number.
     """
 
     network: str
     seed: int
+    held_out: tuple[str, ...]
     step: int
     best_step: int
     best_validation: float
@@ -42,9 +45,9 @@ class TrainingState:
             tensors = safetensors.torch.load(content)
             length = int.from_bytes(content[:8], "little")
             facts = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][KEY])
-        except (safetensors.SafetensorError, ValueError, KeyError) as error:
+            return cls(**facts | {"held_out": tuple(facts["held_out"])}, tensors=tensors)
+        except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
             raise ParameterError("the file holds no training that could be resumed") from error
-        return cls(**facts, tensors=tensors)
 
 
-_FACTS = ("network", "seed", "step", "best_step", "best_validation", "seconds")
+_FACTS = ("network", "seed", "held_out", "step", "best_step", "best_validation", "seconds")

@@ -43,7 +43,8 @@ def silent(_progress: Progress) -> None:
 class Trainer:
     """Trains one network on pairs that it is handed. Equal seeds, pairs and steps give equal weights on one device.
 
-    Raises `ParameterError` without pairs to train or to validate on, and for a state of another network or seed.
+    Raises `ParameterError` without pairs to train or to validate on, and for a state of another network or seed, or
+    that held out other cases.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class Trainer:
             torch.manual_seed(seed + 1)
             self.objective: Objective = entry.recipe.objective().to(device)
         self._training = tuple(training)
+        self.held_out = tuple(sorted({pair.case for pair in validation}))
         stride = max(1, len(validation) // VALIDATION_PAIRS)
         self._validation = central_patches(validation[::stride], 2 * entry.recipe.crop)
         self._optimisers = {"network": _adam(self.network, entry.recipe.learning_rate)}
@@ -91,7 +93,8 @@ class Trainer:
         return self.step >= self.recipe.steps or waited >= self.recipe.patience * self.recipe.validate_every
 
     def state(self) -> TrainingState:
-        """What `resume` needs."""
+        """What `resume` needs; a validation that only an interruption brought about is not in it."""
+        due = self.best_step % self.recipe.validate_every == 0 or self.best_step == self.recipe.steps
         tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
         tensors |= {f"objective.{name}": value for name, value in self.objective.state_dict().items()}
         tensors |= {f"best.{name}": value for name, value in self.best.items()}
@@ -99,7 +102,14 @@ class Trainer:
             for index, moments in optimiser.state_dict()["state"].items():
                 tensors |= {f"optimiser.{kind}.{index}.{name}": value for name, value in moments.items()}
         return TrainingState(
-            self.name, self.seed, self.step, self.best_step, self.best_validation, self.seconds, tensors
+            self.name,
+            self.seed,
+            self.held_out,
+            self.step,
+            self.best_step if due else 0,
+            self.best_validation if due else math.inf,
+            self.seconds,
+            tensors,
         )
 
     def resume(self, state: TrainingState) -> None:
@@ -107,6 +117,10 @@ class Trainer:
         if (state.network, state.seed) != (self.name, self.seed):
             raise ParameterError(
                 f"the state is of {state.network!r} with seed {state.seed}, not of {self.name!r} with seed {self.seed}"
+            )
+        if state.held_out != self.held_out:
+            raise ParameterError(
+                f"the state held out the cases {', '.join(state.held_out)}, not {', '.join(self.held_out)}"
             )
         self.network.load_state_dict(_under("network.", state.tensors))
         self.objective.load_state_dict(_under("objective.", state.tensors))
