@@ -94,7 +94,7 @@ def _stack(planes: Sequence[Volume]) -> Volume:
 
 
 def _generated(modality: str, grid: Grid) -> Volume:
-    resolution_mm, noise = {"CT": (1.0, 4.0), "MR": (1.0, 8.0), "PT": (5.0, 0.05)}[modality]
+    resolution_mm, noise = {"CT": (1.0, 4.0), "MR": (1.0, 0.01), "PT": (5.0, 0.05)}[modality]
     seen = Acquisition(modality, "HEAD", grid, AffineTransform.identity(), resolution_mm, noise, seed=1)
     volume = Volume(torch.from_numpy(acquire(seen).astype(np.float32)), grid, UNITS[modality], modality)
     grey = (window_of(volume).apply(volume.voxels) * 255).round()

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dicomnode.benchmark.fusion_cases import atlas_cases, stacked_case
+from dicomnode.benchmark.fusion_cases import atlas_cases, generated_cases, stacked_case
 from dicomnode.benchmark.fusion_tables import mean_ranks, page
 from fusion.networks.training.case_split import validation_cases
 from fusion.quality import METRICS
@@ -33,6 +33,15 @@ def test_a_small_run_is_recorded_and_not_done_again(dicomnode: Command, tmp_path
     assert (tmp_path / "o" / "records.jsonl").read_bytes() == before
     costs = [json.loads(line) for line in before.splitlines() if b'"cost/' in line]
     assert {row["method"] for row in costs} == {"average", "maximum", "LPmax", "LP_RE", "minimum", "alpha_blend"}
+
+
+def test_generated_sources_show_a_head_before_black() -> None:
+    for case in generated_cases(48):
+        for image in (case.fixed.voxels[0], case.moved.voxels[0]):
+            corners = image[:6, :6], image[:6, -6:], image[-6:, :6], image[-6:, -6:]
+            assert max(float(corner.mean()) for corner in corners) < 10
+            assert float(image[18:30, 18:30].mean()) > 50
+            assert 0 <= float(image.min()) < float(image.max()) <= 255
 
 
 def test_ranks_count_from_the_better_end_and_share_ties() -> None:
