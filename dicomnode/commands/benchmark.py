@@ -105,6 +105,33 @@ def fuse(
     out.print(f"page: {values['page']}")
 
 
+def ingest(
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="A peer: storescp, orthanc, pynetdicom; again, or with commas."),
+    ] = None,
+    size: SizeOption = Size.SMALL,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Records, page and picture; what is there is not redone.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Receiving: instances a second, CPU, answer times and memory, with what each receiver makes durable."""
+    from .benchmarking_ingest import measure_ingest
+
+    names = [name for word in against or () for name in word.split(",")]
+    values = measure_ingest(folder, names, whole=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    table = Table("slices", "associations", "receiver", "instances/s", "CPU ms each", "p50 ms", "p99 ms", "peak MB")
+    for row in values["medians"]:
+        numbers = [f"{row[name]:.1f}" for name in ("instances_per_s", "cpu_ms", "p50_ms", "p99_ms", "peak_mb")]
+        table.add_row(row["kind"], str(row["associations"]), row["receiver"], *numbers)
+    out.print(table)
+
+
 benchmark_app.command()(register)
+benchmark_app.command()(ingest)
 benchmark_app.command()(fuse)
 benchmark_app.command()(case)
