@@ -22,6 +22,7 @@ from .network.contexts import SharedContexts, storage_contexts, verification_con
 from .network.echo import echo
 from .network.peer_rules import PeerRules, open_doors
 from .network.tls import ServerTls, TlsFiles
+from .observe.audit_trail import AuditTrail
 from .observe.health import HealthServer
 from .receive import storage_scp
 from .receive.direct_scp import DirectScp
@@ -43,12 +44,20 @@ LARGEST_PDU_BYTES = 16 << 20
 class Server:
     """Receives between `start` and `stop`; with [web].port set, answers for its health over HTTP as well."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, catalogue: Catalogue, outbox: Outbox) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        catalogue: Catalogue,
+        outbox: Outbox,
+        audit: AuditTrail | None = None,
+    ) -> None:
+        self._audit = audit or AuditTrail.silent()
         self._settings = settings
         self._catalogue = catalogue
         self._outbox = outbox
         self._store = store
-        self._take = Ingest(store, catalogue, settings)
+        self._take = Ingest(store, catalogue, settings, self._audit.kept)
         self._entity: AE | None = None
         self._places = Places(settings.node.max_associations)
         self._plain: Listener | None = None
@@ -171,6 +180,7 @@ class Server:
             doorkeeper=doorkeeper,
             places=self._places,
             take=self._take,
+            audit=self._audit,
             scratch=self._store.scratch,
             own_ae_title=node.ae_title,
             max_pdu_bytes=max_pdu_bytes,

@@ -263,6 +263,16 @@ class LogSettings(Section):
     json_lines: bool = False
 
 
+class AuditSettings(Section):
+    """`[audit]`: what the node has to account for, in the XML of PS3.15 A.5."""
+
+    file: str = ""
+    syslog: str = ""
+    syslog_ca: str = ""
+    source_id: str = ""
+    queue: Annotated[int, Field(ge=1)] = 10000
+
+
 class Settings(BaseSettings):
     """The whole file."""
 
@@ -280,6 +290,7 @@ class Settings(BaseSettings):
     sending: SendingSettings = SendingSettings()
     web: WebSettings = WebSettings()
     log: LogSettings = LogSettings()
+    audit: AuditSettings = AuditSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -18,6 +18,7 @@ from storage.records import CaseState
 from storage.session import Database
 
 from ..errors import SettingsError
+from ..observe.audit_trail import AuditTrail
 from ..observe.logs import configure_logs
 from ..observe.metrics import CASES
 from .terminal import Config, settings_from
@@ -42,13 +43,14 @@ def serve(config: Config = None) -> None:
     catalogue, cases, outbox = Catalogue(database), Cases(database), Outbox(database)
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
 
+    audit = AuditTrail(settings)
     stop = _stop_on_signals()
     engine = LocalEngine(settings.workers.count, config, on_refusal=stop.set)
     parts = (
         engine,
         Sender(settings, outbox, store),
         Scheduler(settings, catalogue, cases),
-        Server(settings, store, catalogue, outbox),
+        Server(settings, store, catalogue, outbox, audit),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))
@@ -57,11 +59,13 @@ def serve(config: Config = None) -> None:
         for part in parts:
             part.start()
             started.append(part)
+        audit.started()
         log.info("the node is ready", action="node_ready", ae_title=settings.node.ae_title)
         stop.wait()
     finally:
         for part in reversed(started):
             part.stop()
+        audit.stopped()
         database.dispose()
         log.info("the node has stopped", action="node_stopped")
     if engine.refused:

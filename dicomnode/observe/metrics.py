@@ -9,6 +9,7 @@ BYTES_RECEIVED = Counter("dicomnode_received_bytes", "Bytes of data sets that we
 RECEIVE_SECONDS = Histogram("dicomnode_receive_seconds", "From the last byte of a data set to its answer")
 ASSOCIATIONS = Counter("dicomnode_associations", "Associations that peers asked for, by how they ended", ["outcome"])
 REFUSALS = Counter("dicomnode_refusals", "Connections and associations that were refused, by why", ["reason"])
+AUDIT_LOST = Counter("dicomnode_audit_lost", "Audit messages that could not be handed on, by where", ["place"])
 SERIES_COMPLETED = Counter("dicomnode_series_completed", "Series whose quiet time ended")
 CASES = Gauge("dicomnode_cases", "Cases of the ledger, by state", ["state"])
 DELIVERIES = Counter("dicomnode_deliveries", "Attempts to deliver a series, by what became of them", ["outcome"])

@@ -42,6 +42,7 @@ from ..network.pdu_stream import (
 )
 from ..network.peer_rules import Caller
 from ..network.rejection import Rejection
+from ..observe.audit_trail import AuditTrail
 from ..observe.metrics import ASSOCIATIONS, REFUSALS
 from .arriving import Arriving, Scratch
 from .outcome import Take, answer
@@ -62,6 +63,7 @@ class DirectScp:
     doorkeeper: Doorkeeper
     places: Places
     take: Take
+    audit: AuditTrail
     scratch: Scratch
     own_ae_title: str
     max_pdu_bytes: int
@@ -151,6 +153,7 @@ class _Association:
         """Log and count why."""
         log.warning("association rejected", action="association_rejected", reason=rejection.words, **self._who())
         REFUSALS.labels(rejection.counted).inc()
+        self.scp.audit.refused(self._who()["calling_ae_title"], self.caller.address, rejection.words)
 
     def ended(self, outcome: str, reason: str) -> None:
         """Log and count how it ended; a connection that never asked for anything is only noted."""
@@ -158,6 +161,7 @@ class _Association:
             log.info("connection without association", action="connection_dropped", reason=reason, **self._who())
             return
         ASSOCIATIONS.labels(outcome).inc()
+        self.scp.audit.association_over(self.request.calling_ae_title, self.caller.address)
         if outcome == "released":
             self._level()("association released", action="association_released", **self._who())
         elif outcome == "aborted":

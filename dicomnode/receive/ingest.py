@@ -5,6 +5,7 @@ when it raises, nothing is visible.
 """
 
 import re
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -28,11 +29,17 @@ from .pixels import check_pixels
 UID_FORM = re.compile(r"[0-9]+(\.[0-9]+)*")
 MAX_UID_LENGTH = 64
 
+OnKept = Callable[[InstanceRecord], None]
+
 
 class Ingest:
     """Callable with each instance that was received. Raises `ReceiveError`, or `StorageError` from the memory."""
 
-    def __init__(self, store: ObjectStore, catalogue: Catalogue, settings: Settings) -> None:
+    def __init__(
+        self, store: ObjectStore, catalogue: Catalogue, settings: Settings, on_kept: OnKept | None = None
+    ) -> None:
+        """`on_kept` hears of each instance that was taken, in the thread that handed it over."""
+        self._on_kept = on_kept
         self._store = store
         self._catalogue = catalogue
         self._commit = GroupCommit(store, catalogue)
@@ -51,7 +58,10 @@ class Ingest:
         except BaseException:
             self._store.discard(staged)
             raise
-        return self._commit(staged, record, received.received_at + self._quiet_time)
+        outcome = self._commit(staged, record, received.received_at + self._quiet_time)
+        if self._on_kept is not None:
+            self._on_kept(record)
+        return outcome
 
     def again(self, stored: StoredObject, received: ReceivedInstance) -> AddOutcome:
         """Enter an instance whose bytes are already kept as `stored`; its quiet time is over.

@@ -149,6 +149,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         reason = getattr(error, "verify_message", "") or getattr(error, "reason", "") or type(error).__name__
         log.warning("no TLS connection", action="handshake_failed", peer_address=address, reason=str(reason))
         REFUSALS.labels("handshake").inc()
+        self.server.direct.audit.refused("", address, f"no TLS connection: {reason}")
 
     def _serve(self, connection: socket.socket, caller: Caller) -> None:
         direct = self.server.direct
@@ -174,11 +175,12 @@ class _Handler(RequestHandler):  # type: ignore[misc]
         if isinstance(entered, Rejection):
             direct.reject(connection, caller, next(self.server.numbers), asked, entered)
             return
+        association = self._create_association()
         try:
             wait_at_most(connection, 0)
-            association = self._create_association()
             evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
             association.start()
             association.join()
         finally:
             direct.places.give_back(entered.name)
+            direct.audit.association_over(asked.calling_ae_title, caller.address, association.ident)

@@ -156,7 +156,7 @@ def test_old_versions_weak_ciphers_and_plain_text_get_nothing(
         context.maximum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers("AES128-GCM-SHA256:@SECLEVEL=0" if limit == "cipher" else "ALL:@SECLEVEL=0")
         if limit == "version":
-            with pytest.warns(DeprecationWarning):
+            with pytest.warns(DeprecationWarning, match="TLSv1_1"):
                 context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_1
         with (
             socket.create_connection(("127.0.0.1", encrypted.server.tls_port), timeout=20) as connection,

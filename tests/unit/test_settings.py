@@ -11,6 +11,7 @@ from pydantic_core import PydanticUndefined
 
 from dicomnode.errors import SettingsError
 from dicomnode.settings import (
+    AuditSettings,
     DatabaseSettings,
     GateSettings,
     LogSettings,
@@ -44,6 +45,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "sending": SendingSettings,
     "web": WebSettings,
     "log": LogSettings,
+    "audit": AuditSettings,
 }
 EXAMPLES_OWN = {"peers": {"ae_title"}, "rules": {"name", "fixed", "moving", "destinations"}, "recipes": {"gate"}}
 """Keys whose value in the example is an example."""
