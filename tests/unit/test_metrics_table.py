@@ -188,3 +188,10 @@ def test_wrong_requests_are_named() -> None:
         measure(A, B, F[0])
     with pytest.raises(ParameterError, match="2 or 3"):
         measure(*UNIT, dimensions=1)
+
+
+def test_four_grey_levels_are_within_the_envelope_and_five_are_not_whatever_float32_makes_of_them() -> None:
+    levels = torch.arange(0.0, 240.0).reshape(1, 12, 20)
+    sources = levels / 255
+    assert measure(sources, sources, (levels + 4) / 255, ["OOE"]) == {"OOE": 0.0}
+    assert measure(sources, sources, (levels + 5) / 255, ["OOE"]) == {"OOE": 1.0}
