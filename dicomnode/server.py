@@ -20,6 +20,7 @@ from .network.acceptance import Doorkeeper
 from .network.application_entity import Limits, make_acceptor
 from .network.contexts import SharedContexts, storage_contexts, verification_context
 from .network.echo import echo
+from .network.ourselves import ourselves
 from .network.peer_rules import PeerRules, open_doors
 from .network.tls import ServerTls, TlsFiles
 from .observe.audit_trail import AuditTrail
@@ -30,11 +31,10 @@ from .receive.ingest import Ingest
 from .receive.listener import Listener
 from .receive.places import Places
 from .send import storage_commitment
-from .settings import PeerSettings, Settings
+from .settings import Settings
 
 log = structlog.get_logger()
 
-EVERY_ADDRESS = {"0.0.0.0": "127.0.0.1", "": "127.0.0.1", "::": "::1"}  # noqa: S104 - where to find what listens there
 POLL_S = 0.05
 
 LARGEST_PDU_BYTES = 16 << 20
@@ -190,25 +190,8 @@ class Server:
 
     def echo(self) -> float:
         """Seconds that a C-ECHO to ourselves takes. Raises `PeerError`."""
-        return echo(self.ourselves, self._settings.node.ae_title, limits=Limits.of(self._settings.node))
-
-    @property
-    def ourselves(self) -> PeerSettings:
-        """How we reach ourselves: without TLS where that is spoken."""
-        node, tls = self._settings.node, self._settings.tls
-        host = EVERY_ADDRESS.get(node.host, node.host)
-        if node.plain:
-            return PeerSettings(ae_title=node.ae_title, host=host, port=self.port)
-        return PeerSettings(
-            ae_title=node.ae_title,
-            host=host,
-            port=self.tls_port,
-            tls=True,
-            tls_check_host=False,  # whatever name it is made out to, it is ours
-            tls_ca=tls.certificate,
-            tls_certificate=tls.certificate,
-            tls_key=tls.key,
-        )
+        own = ourselves(self._settings, self.port, self.tls_port)
+        return echo(own, self._settings.node.ae_title, limits=Limits.of(self._settings.node))
 
     def _answers(self) -> None:
         """Whether anybody is at home: a refusal because every place is taken is an answer."""

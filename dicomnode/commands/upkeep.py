@@ -20,6 +20,7 @@ from storage.session import Database
 
 from ..errors import NodeError, SettingsError
 from ..network.echo import echo
+from ..network.ourselves import ourselves
 from ..receive.ingest import Ingest
 from ..receive.reindex import Origin, origin_of, unnamed
 from ..receive.reindex import reindex as reindex_objects
@@ -92,7 +93,7 @@ def examine(
     if sweep:
         yield _finding("sweep", lambda: _swept(store, ledger_of(settings)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
-    own = PeerSettings(ae_title=settings.node.ae_title, host=settings.node.host, port=settings.node.port)
+    own = ourselves(settings, settings.node.port, settings.node.tls_port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
     yield from _peers(settings)
 

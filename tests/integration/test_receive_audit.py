@@ -2,6 +2,7 @@
 
 import re
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +18,7 @@ from dicomnode.network.peer_rules import PeerRules, open_doors
 from dicomnode.observe.audit_chain import verify
 from dicomnode.observe.metrics import AUDIT_LOST, REFUSALS
 from dicomnode.settings import NodeSettings, PeerSettings
+from tests.fixtures.certificates import Authority, Certificate
 from tests.fixtures.dicom_peer import NODE, WORKSTATION, Receiver, associated, sample, send
 
 Start = Callable[..., Receiver]
@@ -36,7 +38,7 @@ def codes(messages: list[Element]) -> list[str]:
 
 
 @contextmanager
-def server_of_syslog(kind: socket.SocketKind) -> Iterator[tuple[int, list[bytes]]]:
+def server_of_syslog(kind: socket.SocketKind, tls: ssl.SSLContext | None = None) -> Iterator[tuple[int, list[bytes]]]:
     """A port, and what comes in there."""
     came: list[bytes] = []
     with socket.socket(socket.AF_INET, kind) as listening:
@@ -48,6 +50,7 @@ def server_of_syslog(kind: socket.SocketKind) -> Iterator[tuple[int, list[bytes]
             if kind == socket.SOCK_STREAM:
                 listening.listen()
                 connection = listening.accept()[0]
+                connection = connection if tls is None else tls.wrap_socket(connection, server_side=True)
             with connection:
                 while part := connection.recv(65536):
                     came.append(part)
@@ -106,6 +109,21 @@ def test_syslog_gets_the_same(start_receiver: Start, scheme: str, kind: socket.S
     assert b"110104" in everything
     assert everything.count(b"<85>1 ") == 2
     assert (scheme == "tcp") == bool(re.match(rb"\d+ <85>1 ", everything))
+
+
+def test_syslog_over_tls(start_receiver: Start, own: Certificate, authority: Authority) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.certificate, own.key)
+    with server_of_syslog(socket.SOCK_STREAM, context) as (port, came):
+        section = {"syslog": f"tls://127.0.0.1:{port}", "syslog_ca": str(authority.certificate)}
+        node = start_receiver(audit=section)
+        assert send(node.port, sample()) == [0]
+        node.server.stop()
+        for _ in range(600):
+            if b"110104" in b"".join(came):
+                break
+            threading.Event().wait(0.05)
+    assert re.match(rb"\d+ <85>1 ", b"".join(came))
 
 
 def test_a_syslog_server_that_is_away_holds_up_nobody(start_receiver: Start) -> None:

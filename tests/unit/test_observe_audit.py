@@ -167,16 +167,16 @@ def test_what_a_slow_place_does_not_take_is_counted_and_nobody_waits() -> None:
 
 
 def test_a_place_that_comes_back_gets_what_waited() -> None:
-    tries, taken = [0], list[str]()
+    tries, taken, came = [0], list[str](), threading.Event()
 
     def broken_once(messages: Sequence[str]) -> None:
         tries[0] += 1
         if tries[0] == 1:
             raise ConnectionRefusedError
         taken.extend(messages)
+        came.set()
 
-    came = threading.Event()
-    outlet = Outlet("broken", lambda messages: (broken_once(messages), came.set())[0], size=5)
+    outlet = Outlet("broken", broken_once, size=5)
     outlet.put("a")
     assert came.wait(60)
     outlet.stop()
