@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
-from .objective import INDEPENDENT, Poses
+from .objective import INDEPENDENT, Objective, Poses
 from .search import COARSE, FINE, MIDDLE, SAME_POSE_MM, Frame, distinct
 
 MIRRORS = ((-1.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, -1.0))
@@ -21,7 +22,7 @@ ASIDE_MM = (-10.0, 0.0, 10.0)
 
 ROUGH = replace(COARSE, max_iterations=20)
 FINER = replace(FINE, samples=25_000)
-CLIMBING_ON = 2
+CLIMBING_ON = 3
 
 SETS = 24
 SET_SAMPLES = 6000
@@ -46,15 +47,27 @@ class Mirrored:
 def mirrored_of(frame: Frame, result: Poses) -> Mirrored:
     """Compare `result` (one pose) with the best of its reflections."""
     reflected = _refined(frame, _reflections(result))
+    # Refined as well: a header's pose is where it is, and would lose by a millimetre what it wins by its sides.
+    own = frame.climb(FINER, result).poses
     points = replace(frame, seed=frame.seed + 401).points(COMPARED)
     # Strided, so that each set covers the whole body.
     sets = np.swapaxes(points[: len(points) // SETS * SETS].reshape(-1, SETS, 3), 0, 1)
     objective = frame.objective(COMPARED, sets)
-    here, there = (objective.value(_repeated(pose, SETS))[0].numpy() - INDEPENDENT for pose in (result, reflected))
+    here, there = (_information(objective, _repeated(pose, SETS)) for pose in (own, reflected))
     difference = here - there
     spread = max(float(difference.std(ddof=1)) / np.sqrt(SETS), 1e-12)
     ratio = float(there.mean()) / max(float(here.mean()), 1e-9)
     return Mirrored(min(ratio, MOST), float(np.clip(difference.mean() / spread, -MOST, MOST)))
+
+
+def _information(objective: Objective, poses: Poses) -> NDArray[np.float64]:
+    """(poses,): the similarity above chance, times the share of the body that it was found over.
+
+    Half a trunk always has something that it matches better than the whole does.
+    """
+    similarity, inside = objective.value(poses)
+    information: NDArray[np.float64] = ((similarity - INDEPENDENT) * inside).numpy()
+    return information
 
 
 def _reflections(pose: Poses) -> Poses:
@@ -70,11 +83,13 @@ def _reflections(pose: Poses) -> Poses:
 
 
 def _refined(frame: Frame, poses: Poses) -> Poses:
-    coarse = frame.climb(ROUGH, poses)
-    kept = distinct(coarse.poses, coarse.similarity, frame.body_points, SAME_POSE_MM, CLIMBING_ON)
-    middle = frame.climb(MIDDLE, coarse.poses[kept])
-    best = middle.poses[int(torch.argmax(middle.similarity)) :][:1]
-    return frame.climb(FINER, best).poses
+    """The best of them; where a climb slides out of the image, where it began counts as well."""
+    candidates = frame.climb(ROUGH, poses).poses.joined(poses)
+    told = torch.from_numpy(_information(frame.objective(COARSE), candidates))
+    kept = candidates[distinct(candidates, told, frame.body_points, SAME_POSE_MM, CLIMBING_ON)]
+    candidates = frame.climb(MIDDLE, kept).poses.joined(kept)
+    best = int(np.argmax(_information(frame.objective(MIDDLE), candidates)))
+    return frame.climb(FINER, candidates[best : best + 1]).poses
 
 
 def _repeated(pose: Poses, count: int) -> Poses:
