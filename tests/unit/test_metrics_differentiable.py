@@ -142,7 +142,7 @@ def plain_nabf(a: Array, b: Array, f: Array) -> float:
             strength, alike = (part[place] for part in ratios[name])
             weight = strengths[name] ** 1.5 if strengths[name] >= 2 else 0.001
             kept = 0.9999 / (1 + np.exp(-19 * (strength - 0.5))) * 0.9995 / (1 + np.exp(-22 * (alike - 0.5)))
-            whole += weight
+            whole += float(weight)
             if strengths["f"] > max(strengths["a"], strengths["b"]):
                 invented += (1 - np.sqrt(kept)) * weight
     return float(invented / whole)
