@@ -33,9 +33,9 @@ APART_TO_ERROR = 3.0
 """Both directions share their features and so part of their error: on warped heads the error was 2 to 4 times as large
 as what they disagreed by."""
 
-DOUBT_MM = 1.0
+DOUBT_MM = 2.0
 """Directions that differ by more may not have had the one contrast that they were taken for: where they had it they
-differed by 0.7 and less, where they had not by 21."""
+differed by 0.9 and less (cubes of 3 mm), where they had not by 4 (T1 with PD) and 21 (a remapped ball)."""
 
 FLOOR_MM = 0.3
 BOUND_OF_EXPECTED = 4.0
@@ -105,9 +105,11 @@ class DeformableRegistrar:
             seconds=time.perf_counter() - began,
             device=str(fixed.device),
             # The interval of the start's mean error is not that of the field: without one the gate asks a person.
-            measures={name: v for name, v in start.measures.items() if name != "expected_error_high_mm"}
-            | measures
-            | {"local_correlation_ratio": likeness},
+            measures={
+                **{name: v for name, v in start.measures.items() if name != "expected_error_high_mm"},
+                **measures,
+                "local_correlation_ratio": likeness,
+            },
             notes=(*start.notes, NOT_CALIBRATED),
             error_map=None,
         )
