@@ -120,16 +120,16 @@ def _sum_blocks(  # noqa: C901 (one pass over nested ranges: parts of it as func
                                 bx += gx * difference
                                 error += difference * difference
                             second = per_mm * per_mm * share_of_one
-                            first = per_mm * share_of_one
+                            weight = per_mm * share_of_one
                             node[0] += zz * second
                             node[1] += zy * second
                             node[2] += zx * second
                             node[3] += yy * second
                             node[4] += yx * second
                             node[5] += xx * second
-                            node[6] += bz * first
-                            node[7] += by * first
-                            node[8] += bx * first
+                            node[6] += bz * weight
+                            node[7] += by * weight
+                            node[8] += bx * weight
                             node[9] += error * share_of_one
                             node[10] += np.float32(1)
 

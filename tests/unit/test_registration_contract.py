@@ -28,7 +28,7 @@ QUICKER: dict[str, dict[str, object]] = {
     "rigid-wide": {"climbing": 4},
     "affine": {"climbing": 4},
     "deformable": {"start": "header", "spacing_mm": 4.0},
-    "features": {},
+    "features": {"points": 300},
     "learned": {"climbing": 4, "passes": 1, "spacing_mm": 4.0},
     "identity": {},
 }
