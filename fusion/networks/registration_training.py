@@ -18,7 +18,16 @@ from ..errors import ParameterError
 from ..geometry.smoothing import gaussian
 from ..similarity.cross_correlation import standardised
 from ..types import VoxelArray
-from .registration_unet import MULTIPLE, SPACING_MM, RegistrationUNet, composed, descriptors, enlarged, integrated, warped
+from .registration_unet import (
+    MULTIPLE,
+    SPACING_MM,
+    RegistrationUNet,
+    composed,
+    descriptors,
+    enlarged,
+    integrated,
+    warped,
+)
 
 CROP = (40, 48, 40)
 """Voxels: half of a head."""

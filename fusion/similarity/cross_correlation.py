@@ -7,8 +7,6 @@ define the window's correlation). A squared difference is what a Gauss-Newton st
 
 from collections.abc import Sequence
 
-import torch
-
 from ..geometry.smoothing import gaussian
 from ..types import MaskArray, VoxelArray
 
