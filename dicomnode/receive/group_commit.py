@@ -1,8 +1,8 @@
 """Instances of several associations that reach disk and index together.
 
-Each association writes its own bytes; whoever comes first then publishes and enters what has gathered meanwhile, for
-all of them: the directories are brought to disk once, the index has one transaction. Nobody waits for a partner: alone,
-an instance is committed at once.
+Each association writes and publishes its own bytes, since the disk brings several directories to itself at a time;
+whoever comes first then enters what has gathered meanwhile, for all of them, in one transaction. Nobody waits for a
+partner: alone, an instance is committed at once.
 """
 
 import threading
@@ -44,6 +44,7 @@ class GroupCommit:
         self._committing = threading.Lock()
 
     def __call__(self, staged: Staged, record: InstanceRecord, due_at: datetime) -> AddOutcome:
+        self._publish(staged)
         entry = _Entry(staged, record, due_at)
         with self._gathering:
             self._waiting.append(entry)
@@ -56,6 +57,13 @@ class GroupCommit:
             raise StorageError("an instance was neither kept nor refused")
         return entry.outcome
 
+    def _publish(self, staged: Staged) -> None:
+        try:
+            self._store.publish([staged])
+        except BaseException:
+            self._store.discard(staged)
+            raise
+
     def _gathered(self) -> list[_Entry]:
         with self._gathering:
             taken, self._waiting = self._waiting[:MOST_AT_ONCE], self._waiting[MOST_AT_ONCE:]
@@ -63,7 +71,6 @@ class GroupCommit:
 
     def _commit(self, entries: Sequence[_Entry]) -> None:
         try:
-            self._store.publish([entry.staged for entry in entries])
             outcomes = self._catalogue.add_instances([(entry.record, entry.due_at) for entry in entries])
         except Exception as error:  # noqa: BLE001 - each association must hear of its own
             if len(entries) == 1:
