@@ -54,8 +54,8 @@ MIRRORED_MARGIN = 8.0
 measured -20 and less."""
 
 SIDED_MARGIN = 4.0
-"""From here on a body shows its sides. True heads measured 25 and more; a nearly symmetric trunk in uptake 6 to 9, and -6 to
--9 mirrored."""
+"""From here on a body shows its sides. True heads measured 25 and more; a nearly symmetric trunk in uptake 6 to 9,
+and -6 to -9 mirrored."""
 
 MAX_STRETCH_GAIN = 0.06
 """Measured: pairs of one head 0.003 to 0.03, one head stretched by 3 to 8 % 0.15 to 0.66, different heads 0.15 and
@@ -326,8 +326,8 @@ def _mirrored(e: Evidence) -> Finding | None:
             # What confirms no placement cannot tell sides either: a mirrored piece of a limb slides to a better match.
             return Finding(
                 Verdict.REVIEW,
-                f"the images match better when one of them is mirrored ({100 * (ratio - 1):.0f} %), and confirm neither "
-                "placement: check the side",
+                f"the images match better when one of them is mirrored ({100 * (ratio - 1):.0f} %), and confirm "
+                "neither placement: check the side",
             )
         return Finding(
             Verdict.REJECT,
