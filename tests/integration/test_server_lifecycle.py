@@ -179,7 +179,7 @@ def test_an_unforeseen_failure_is_answered_and_its_words_are_not_logged(
     def fail(*_: object) -> None:
         raise RuntimeError(MARK)
 
-    monkeypatch.setattr(receiver.catalogue, "add_instance", fail)
+    monkeypatch.setattr(receiver.catalogue, "add_instances", fail)
     instance = sample()
     assert send(receiver.port, instance) == [0x0110]
     monkeypatch.undo()
