@@ -18,6 +18,8 @@ from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
 
+from storage.records import EncodedBytes
+
 from ..errors import NotParsableError
 
 UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError, struct.error)
@@ -107,7 +109,7 @@ Value = str | int | float | list[str | int | float]
 class Header:
     """The elements ahead of the pixel data, read by keyword."""
 
-    def __init__(self, encoded: bytes, *, explicit: bool, little_endian: bool) -> None:
+    def __init__(self, encoded: EncodedBytes, *, explicit: bool, little_endian: bool) -> None:
         try:
             self._dataset = read_dataset(
                 BytesIO(encoded),

@@ -63,7 +63,7 @@ def test_heads_come_back_from_any_position(
     moving = moved_header(moving, truth.matrix)
     found = register(fixed, moving, "rigid")
     report = assess(fixed, moving, found)
-    assert error_mm(fixed, found.transform, truth) < limit_mm
+    assert error_mm(fixed, found.transform.affine, truth) < limit_mm
     assert report.verdict is (Verdict.REVIEW if max(turn_deg) > 45 else verdict), report.reasons
     assert any(r.startswith("header contradicted") for r in report.reasons) == (max(turn_deg) > 45)
 
@@ -76,7 +76,7 @@ def test_the_answer_moves_with_the_header(reference_data: Path) -> None:
     )
     move = offset(moving, (-20.0, 10.0, 15.0), (-30.0, 20.0, 35.0))
     as_stored, elsewhere = (register(fixed, m, "rigid") for m in (moving, moved_header(moving, move.matrix)))
-    assert error_mm(fixed, elsewhere.transform, as_stored.transform.then(move)) < 0.2
+    assert error_mm(fixed, elsewhere.transform.affine, as_stored.transform.affine.then(move)) < 0.2
     assert assess(fixed, moving, as_stored).verdict is Verdict.ACCEPT
 
 
@@ -105,7 +105,7 @@ def test_what_is_accepted_of_a_small_field_of_view_is_right(
     truth = offset(moving, (6.0, -8.0, 5.0), (15.0, -10.0, 12.0))
     moving = moved_header(moving, truth.matrix)
     found = register(fixed, moving, "rigid")
-    error = error_mm(fixed, found.transform, truth)
+    error = error_mm(fixed, found.transform.affine, truth)
     assert error < LIMIT_MM or assess(fixed, moving, found).verdict is not Verdict.ACCEPT
 
 
