@@ -83,7 +83,7 @@ def test_the_doctor_finds_a_recipe_that_cannot_run(dicomnode: Command, config: P
     answer = dicomnode("doctor", "--json", "--config", config)
     by_check = {finding["check"]: finding for finding in answer.values["findings"]}
     assert not by_check["recipe x"]["good"]
-    assert "known are auto" in by_check["recipe x"]["detail"]
+    assert "known are affine, auto" in by_check["recipe x"]["detail"]
 
 
 def test_migrate_goes_up_and_down(dicomnode: Command, config: Path) -> None:
