@@ -89,8 +89,7 @@ class DirectScp:
             reason = error.strerror or str(error)
         finally:
             association.arriving.clear()
-            if association.accepted is not None:
-                self.places.give_back(association.accepted.peer)
+            association.leave()
         association.ended(outcome, reason)
 
     def reject(
@@ -98,10 +97,10 @@ class DirectScp:
     ) -> None:
         """Say no to a request that lies unread, for whoever would have served it."""
         association = _Association(self, connection, PduStream(connection, 0), caller, number, request)
+        association.rejected(rejection)
         with contextlib.suppress(OSError, EOFError, ProtocolError):
             association.stream.next()  # a connection that is closed with something unread loses its answer
             connection.sendall(rejection.pdu)
-        association.rejected(rejection)
         association.ended("rejected", "")
 
 
@@ -120,6 +119,7 @@ class _Association:
     command_bytes: bytearray = field(default_factory=bytearray)
     command: Command | None = None
     context_id: int = 0
+    has_left: bool = False
 
     def __post_init__(self) -> None:
         self.arriving = Arriving(self.scp.scratch, self.scp.max_instance_bytes)
@@ -131,17 +131,19 @@ class _Association:
             raise ProtocolError("an association begins with its request", UNEXPECTED_PDU)
         self.request = Request.of(HEAD.pack(kind, len(body)) + bytes(body))
         said = self.scp.doorkeeper.answer(self.request, self.caller)
-        self.connection.sendall(said.pdu)
         if isinstance(said, Rejection):
             self.rejected(said)
+            self.connection.sendall(said.pdu)
             return "rejected"
-        self.accepted = said
+        self.accepted = said  # before the answer: its place is given back also when that reaches nobody
+        self.connection.sendall(said.pdu)
         self._level()("association accepted", action="association_accepted", **self._who())
         while True:
             kind, body = self.stream.next()
             if kind == P_DATA_TF:
                 self._fragments(body)
             elif kind == A_RELEASE_RQ:
+                self.leave()  # before the answer: who has it may come back at once
                 self.connection.sendall(RELEASE_RP)
                 return "released"
             elif kind == A_ABORT:
@@ -154,6 +156,12 @@ class _Association:
         log.warning("association rejected", action="association_rejected", reason=rejection.words, **self._who())
         REFUSALS.labels(rejection.counted).inc()
         self.scp.audit.refused(self._who()["calling_ae_title"], self.caller.address, rejection.words)
+
+    def leave(self) -> None:
+        """Give the place back, once."""
+        if self.accepted is not None and not self.has_left:
+            self.has_left = True
+            self.scp.places.give_back(self.accepted.peer)
 
     def ended(self, outcome: str, reason: str) -> None:
         """Log and count how it ended; a connection that never asked for anything is only noted."""
