@@ -11,6 +11,7 @@ import structlog
 from pynetdicom import AE
 
 from storage.catalogue import Catalogue
+from storage.commitments import Commitments
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
 
@@ -31,6 +32,8 @@ from .receive.ingest import Ingest
 from .receive.listener import Listener
 from .receive.places import Places
 from .send import storage_commitment
+from .send.commitment_reports import CommitmentReports
+from .send.commitment_scp import CommitmentScp
 from .settings import Settings
 
 log = structlog.get_logger()
@@ -51,13 +54,17 @@ class Server:
         catalogue: Catalogue,
         outbox: Outbox,
         audit: AuditTrail | None = None,
+        commitments: Commitments | None = None,
     ) -> None:
+        """Without `commitments` peers cannot ask what the node holds."""
         self._audit = audit or AuditTrail.silent()
         self._settings = settings
         self._catalogue = catalogue
         self._outbox = outbox
         self._store = store
         self._take = Ingest(store, catalogue, settings, self._audit.kept)
+        self._commitments = commitments
+        self._reports = None if commitments is None else CommitmentReports(settings, commitments, catalogue, store)
         self._entity: AE | None = None
         self._places = Places(settings.node.max_associations)
         self._plain: Listener | None = None
@@ -102,6 +109,8 @@ class Server:
             if node.tls:
                 self._encrypted = self._listen(self._entity, node.tls_port, "tls_port", self._tls())
             self.echo()
+            if self._reports is not None:
+                self._reports.start()
             self._serve_health()
         except BaseException:
             self.stop(drain_s=0)
@@ -119,6 +128,8 @@ class Server:
             return
         for listener in listeners:
             listener.shutdown()
+        if self._reports is not None:
+            self._reports.stop()
         deadline = time.monotonic() + drain_s
         while self._places.taken and time.monotonic() < deadline:
             time.sleep(POLL_S)
@@ -139,6 +150,8 @@ class Server:
             *storage_scp.handlers(self._take),
             *storage_commitment.handlers(self._outbox, self._settings.sending),
         ]
+        if self._commitments is not None and self._reports is not None:
+            handlers += CommitmentScp(self._settings.peers, self._commitments, self._reports).handlers()
         by_library = entity.supported_contexts
         try:
             listener = Listener(

@@ -161,6 +161,7 @@ class PeerSettings(Section):
     storage_commitment: bool = False
     transfer_syntaxes: tuple[str, ...] = ()
     commitment_timeout_s: Seconds = 300
+    commitment_report: Literal["new", "same", "refuse"] = "new"
 
 
 class MatchingSettings(Section):

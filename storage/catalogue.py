@@ -26,6 +26,9 @@ from .records import (
 )
 from .session import Database
 
+ASKED_AT_ONCE = 500
+"""Parameters of one statement; databases take some thousand."""
+
 
 class Catalogue:
     """The index of what was received. Every method is one transaction."""
@@ -182,6 +185,16 @@ class Catalogue:
                 )
                 for row, sop_instance_uid, series_instance_uid in session.execute(wanted)
             )
+
+    def in_use(self, sop_instance_uids: Sequence[str]) -> dict[str, tuple[str, StoredObject]]:
+        """SOP class and bytes of those instances that are here, by SOP Instance UID."""
+        found: dict[str, tuple[str, StoredObject]] = {}
+        with self._database.reading() as session:
+            for start in range(0, len(sop_instance_uids), ASKED_AT_ONCE):
+                some = sop_instance_uids[start : start + ASKED_AT_ONCE]
+                for row in session.scalars(select(InstanceRow).where(InstanceRow.sop_instance_uid.in_(some))):
+                    found[row.sop_instance_uid] = row.sop_class_uid, StoredObject(row.digest, row.size_bytes)
+        return found
 
     def holds(self, digest: str) -> bool:
         """Whether an instance, in use or set aside, consists of these bytes."""

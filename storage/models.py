@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from .column_types import HeaderText, Named, UtcTime
-from .records import AddOutcome, CaseState, DeliveryState, SeriesState
+from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, SeriesState
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up only in a column that is called INTEGER."""
@@ -243,3 +243,30 @@ class DeliveryRow(Base):
     refused: Mapped[dict[str, Any]]
     commitment_uid: Mapped[str] = mapped_column(index=True)
     commitment_deadline: Mapped[datetime | None]
+
+
+class CommitmentRequestRow(Base):
+    """What a peer asked us to answer for. `peer` is its name in the settings, empty for one that they do not name."""
+
+    __tablename__ = "commitment_requests"
+    __table_args__ = (UniqueConstraint("peer", "transaction_uid"), Index(None, "state", "next_attempt_at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    peer: Mapped[str]
+    transaction_uid: Mapped[str]
+    references: Mapped[list[Any]]
+    state: Mapped[CommitmentState] = mapped_column(Named(CommitmentState))
+    received_at: Mapped[datetime]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    last_error: Mapped[str]
+    failed: Mapped[dict[str, Any]]
+
+
+class PromiseRow(Base):
+    """An instance that somebody was, or is about to be, told that the node holds."""
+
+    __tablename__ = "promises"
+
+    sop_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    promised_at: Mapped[datetime]

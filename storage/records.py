@@ -343,3 +343,29 @@ class Delivery:
     last_error: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
     commitment_uid: str = ""
+
+
+class CommitmentState(StrEnum):
+    """Whether a peer that asked for storage commitment has been answered."""
+
+    OPEN = "open"
+    REPORTED = "reported"
+    GIVEN_UP = "given up"
+
+
+@dataclass(frozen=True, slots=True)
+class CommitmentRequest:
+    """What a peer wants to know whether we hold it: (SOP class, SOP instance) pairs under a Transaction UID.
+
+    `failed` says, once it is reported, what was not held and why, by SOP Instance UID.
+    """
+
+    request_id: int
+    peer: str
+    transaction_uid: str
+    references: tuple[tuple[str, str], ...]
+    state: CommitmentState
+    attempts: int
+    next_attempt_at: datetime | None
+    last_error: str = ""
+    failed: Mapping[str, str] = field(default_factory=dict)

@@ -89,7 +89,7 @@ def _services() -> Iterator[str]:
         (
             ("Verification", _named(VERIFICATION), "yes", "yes"),
             ("Storage", f"{len(STORAGE_CLASSES)} classes, below", "yes", "yes"),
-            ("Storage commitment, push model", _named(COMMITMENT), "yes", "no"),
+            ("Storage commitment, push model", _named(COMMITMENT), "yes", "yes"),
             ("Query", _named(PATIENT_ROOT_FIND), "yes", "no"),
             ("Query", _named(STUDY_ROOT_FIND), "yes", "no"),
         ),
@@ -200,6 +200,16 @@ def _sending() -> Iterator[str]:
         ("Failure Reason (0008,1197)", "Meaning"),
         ((f"0x{code:04X}", meaning) for code, meaning in FAILURE_REASONS.items()),
     )
+    yield (
+        "As SCP the node takes a request once it is durable, and reports on an association of its own to the peer's "
+        "`host` and `port`, proposing itself as SCP, or on that of the request (`peers.NAME.commitment_report`; the "
+        "only way for a peer that the settings do not name). A report that is not taken is made again as the section "
+        "`sending` says, also after a restart. It commits to an instance whose bytes on disk have their digest; the "
+        "others fail with 0x0112 (not here), 0x0119 (of another SOP class) or 0x0110 (damaged). A request of a peer "
+        "that may not ask is answered 0x0124, one without Transaction UID or instances, or with the Transaction UID of "
+        "another request, 0x0115, another action type 0x0123."
+    )
+    yield ""
     yield "### Query"
     yield ""
     yield (

@@ -11,6 +11,7 @@ import typer
 
 from storage.cases import Cases
 from storage.catalogue import Catalogue
+from storage.commitments import Commitments
 from storage.migrate import upgrade
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
@@ -50,7 +51,7 @@ def serve(config: Config = None) -> None:
         engine,
         Sender(settings, outbox, store),
         Scheduler(settings, catalogue, cases),
-        Server(settings, store, catalogue, outbox, audit),
+        Server(settings, store, catalogue, outbox, audit, Commitments(database)),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))

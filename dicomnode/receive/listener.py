@@ -176,6 +176,7 @@ class _Handler(RequestHandler):  # type: ignore[misc]
             direct.reject(connection, caller, next(self.server.numbers), asked, entered)
             return
         association = self._create_association()
+        association.peer_name = entered.name  # by the settings, for handlers that ask who it is
         try:
             wait_at_most(connection, 0)
             evt.trigger(association, evt.EVT_CONN_OPEN, {"address": self.client_address})
