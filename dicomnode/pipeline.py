@@ -16,6 +16,7 @@ from typing import Any
 import fusion
 from fusion import Fused, QualityReport, Registration, Verdict, Volume
 from fusion.geometry.transform import AffineTransform
+from fusion.quality.explanation import Explanation, explain, explanation_kinds
 from fusion.volume import Unit
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
@@ -44,6 +45,7 @@ class PairResult:
     moved: Volume
     fused: Fused
     report: QualityReport
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,6 +87,7 @@ def carry_out(
                 pair.registration,
                 pair.fused,
                 pair.report,
+                pair.explanations,
             ),
             position=position,
             filing_header=filed_with(plan, (fixed, *movings)).headers[0],
@@ -104,7 +107,16 @@ def fuse_pair(
     progress("fuse")
     moved = fusion.resample(moving, registration.transform, onto=fixed.grid)
     fused = fusion.fuse(fixed, moved, method=recipe.method, **recipe.method_parameters)
-    return PairResult(registration, moved.to("cpu"), fused.to("cpu"), report)
+    explanations = () if report.verdict is Verdict.REJECT else explained(fixed, moved, fused, recipe)
+    return PairResult(registration, moved.to("cpu"), fused.to("cpu"), report, explanations)
+
+
+def explained(fixed: Volume, moved: Volume, fused: Fused, recipe: Recipe) -> tuple[Explanation, ...]:
+    """The maps that the recipe asks for, where the method that was used has any."""
+    if "explanation" not in recipe.outputs or not explanation_kinds(fused.method):
+        return ()
+    kinds = recipe.output_parameters.get("explanation_kinds", ())
+    return explain(fixed, moved, fused.method, kinds, **fused.parameters)
 
 
 def register_pair(

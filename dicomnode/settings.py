@@ -87,7 +87,9 @@ OutputKind = Literal[
     "expected_error",
     "jacobian",
     "contribution",
+    "explanation",
 ]
+ExplanationKind = Literal["saliency", "class_activation", "relevance", "attention"]
 
 
 class Section(BaseModel):
@@ -206,6 +208,7 @@ class RecipeSettings(Section):
         "spatial_registration",
         "quality_report",
     )
+    explanation_kinds: tuple[ExplanationKind, ...] = ()
     fused_multi_frame: bool = False
     label_pixels: bool = True
     deformed_suv: bool = False
@@ -221,6 +224,7 @@ class RecipeSettings(Section):
             method_parameters=self.method_parameters,
             outputs=self.outputs,
             output_parameters={
+                "explanation_kinds": list(self.explanation_kinds),
                 "fused_multi_frame": self.fused_multi_frame,
                 "label_pixels": self.label_pixels,
                 "deformed_suv": self.deformed_suv,

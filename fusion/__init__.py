@@ -6,12 +6,14 @@ from .methods import METHODS
 from .methods.fuse import fuse
 from .methods.method import Fused
 from .quality import Limits, QualityReport, Verdict, assess, rejected
+from .quality.explanation import Explanation, explain
 from .registration import REGISTRARS, Registration, register, unregistered
 from .volume import Grid, Unit, Volume
 
 __all__ = [
     "METHODS",
     "REGISTRARS",
+    "Explanation",
     "Fused",
     "FusionError",
     "GeometryError",
@@ -26,6 +28,7 @@ __all__ = [
     "Verdict",
     "Volume",
     "assess",
+    "explain",
     "fuse",
     "register",
     "rejected",

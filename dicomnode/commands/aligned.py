@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from .files import NOT_ACCEPTED
+from .files import NOT_ACCEPTED, Explain
 from .terminal import Json, out, steps, warn, write_json
 
 First = Annotated[Path, typer.Argument(metavar="A", help="PNG, NIfTI, NRRD, MetaImage or a DICOM folder.")]
@@ -25,6 +25,7 @@ def blend(
     parameter: Annotated[
         list[str] | None, typer.Option("--parameter", help="NAME=VALUE of the method; may be repeated.")
     ] = None,
+    explain: Explain = None,
     colour: Annotated[
         bool, typer.Option("--colour", help="PNG: add the hue of the coloured source; the brightness stays.")
     ] = False,
@@ -37,7 +38,14 @@ def blend(
 
     with steps() as progress:
         values = blend_files(
-            (first, second), path, method, parameter or (), (fixed_window, moved_window), progress, colour=colour
+            (first, second),
+            path,
+            method,
+            parameter or (),
+            (fixed_window, moved_window),
+            progress,
+            colour=colour,
+            explain=explain or (),
         )
     for sentence in values["warnings"]:
         warn(sentence)
@@ -45,6 +53,8 @@ def blend(
         write_json(values)
     else:
         out.print(f"{values['method']}: {values['path']}")
+        for place in values["explanations"]:
+            out.print(f"{place['kind']}: {place['path']}")
     if values["verdict"] not in (None, "accept"):
         raise typer.Exit(NOT_ACCEPTED)
 

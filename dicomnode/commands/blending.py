@@ -14,10 +14,12 @@ from fusion.display.windows import Window, chosen_window
 from fusion.geometry.transform import AffineTransform
 from fusion.methods.inputs import WindowChoice
 from fusion.quality import METRICS, measure
+from fusion.quality.explanation import require_kinds
 from storage.records import Recipe
 
 from .. import pipeline
 from ..encode import write_image
+from ..encode.explanation_file import write_explanations
 from ..encode.image_file import SUFFIXES
 from ..encode.picture import write_picture
 from ..errors import NodeError, SettingsError
@@ -25,7 +27,7 @@ from ..load import load_input
 from ..load.pictures import AlignedImage, load_aligned
 from ..settings import Settings
 from . import output_folder
-from .fusing import engine_errors, fuse_dicom
+from .fusing import engine_errors, explaining, fuse_dicom
 from .plan_of_files import plan_of_files
 
 EIGHT_BIT = (0.0, 255.0)
@@ -42,13 +44,15 @@ def blend_files(
     progress: pipeline.Progress,
     *,
     colour: bool,
+    explain: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Fuse two aligned images into `target`; the keys of `blend --json`."""
     given = _parameters(parameters) | _windows(windows)
     choose("fusion method", METHODS, method, given)  # a misspelt name shows before the files are read
+    kinds = require_kinds(method, () if "all" in explain else explain) if explain else ()
     suffix = target.name.lower()
     if not suffix.endswith((".png", *SUFFIXES)):
-        return _blend_dicom(paths, target, method, given, progress)
+        return _blend_dicom(paths, target, method, given, progress, kinds)
     progress("load")
     first, second = (load_aligned(path) for path in paths)
     for name, image in (("fixed_window", first), ("moved_window", second)):
@@ -60,13 +64,25 @@ def blend_files(
     fused = fusion.fuse(first.volume, moved, method=method, **given)
     progress("write")
     _write(target, fused, (first, second), colour=colour)
+    written: list[dict[str, str]] = []
+    if kinds:
+        progress("explain")
+        maps = fusion.explain(first.volume, moved, method, kinds, **given)
+        written = write_explanations(target.parent, f"{_stem(target)}-", maps, fused)
     return {
         "method": method,
         "parameters": dict(fused.parameters),
         "path": str(target),
         "verdict": None,
         "warnings": warnings,
+        "explanations": written,
     }
+
+
+def _stem(target: Path) -> str:
+    """The name without its ending."""
+    ending = next(each for each in (".png", *SUFFIXES[::-1]) if target.name.lower().endswith(each))
+    return target.name[: -len(ending)]
 
 
 @engine_errors()
@@ -177,7 +193,12 @@ def _write(target: Path, fused: Fused, sources: tuple[AlignedImage, AlignedImage
 
 
 def _blend_dicom(
-    paths: tuple[Path, Path], folder: Path, method: str, parameters: dict[str, Any], progress: pipeline.Progress
+    paths: tuple[Path, Path],
+    folder: Path,
+    method: str,
+    parameters: dict[str, Any],
+    progress: pipeline.Progress,
+    kinds: Sequence[str],
 ) -> dict[str, Any]:
     """DICOM in, DICOM out: a case whose registrar is `identity`, with its fused series alone.
 
@@ -197,6 +218,7 @@ def _blend_dicom(
         method_parameters=parameters,
         outputs=("fused_colour", "quality_report"),
     )
+    recipe = explaining(recipe, kinds)
     plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=False)
     output_folder.prepare(folder, paths)
     pairs, outputs = fuse_dicom(plan, inputs, folder, settings, "cpu", progress)
@@ -207,4 +229,5 @@ def _blend_dicom(
         "verdict": pipeline.verdict_of([pair.report for pair in pairs]).value,
         "warnings": list(warnings),
         "outputs": outputs,
+        "explanations": [output for output in outputs if output["kind"] == "explanation"],
     }

@@ -31,6 +31,7 @@ DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "expected_error": ("1.2.840.10008.5.1.4.1.1.30",),
         "jacobian": ("1.2.840.10008.5.1.4.1.1.30",),
         "contribution": ("1.2.840.10008.5.1.4.1.1.30",),
+        "explanation": ("1.2.840.10008.5.1.4.1.1.30",),
     }
 )
 """What each output is written as."""
@@ -47,6 +48,8 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
         "expected_error": "the expected error of the registration in mm as float32 on the fixed grid, Modality OT",
         "jacobian": "of a deformable registration the Jacobian determinant as float32 on the fixed grid, Modality OT",
         "contribution": "the share of the fixed image in each fused voxel as float32 on the fixed grid, Modality OT",
+        "explanation": "of a learned method saliency, class activation, relevance and attention as float32 on the "
+        "fixed grid, a map an instance, Modality OT",
     }
 )
 

@@ -12,6 +12,13 @@ Fixed = Annotated[Path, typer.Argument(help="A DICOM folder, or a NIfTI, NRRD or
 Moving = Annotated[Path, typer.Argument(help="Likewise; what is moved onto the fixed image.")]
 Movings = Annotated[list[Path], typer.Argument(help="Likewise; what is moved onto the fixed image.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Explain = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--explain",
+        help="Of a learned method: saliency, class_activation, relevance, attention, or all it has; may be repeated.",
+    ),
+]
 
 NOT_ACCEPTED = 3
 
@@ -40,6 +47,7 @@ def fuse(
     allow_different_patients: Annotated[
         bool, typer.Option("--allow-different-patients", help="Fuse although the headers name different patients.")
     ] = False,
+    explain: Explain = None,
     device: Device = "auto",
     config: Config = None,
     json: Json = False,
@@ -57,6 +65,7 @@ def fuse(
             device,
             progress,
             allow_different_patients=allow_different_patients,
+            explain=explain or (),
         )
     for sentence in values["warnings"]:
         warn(sentence)

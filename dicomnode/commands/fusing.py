@@ -5,7 +5,8 @@ Imports the engines, and with them torch; `files.py` holds the signatures, so th
 
 import contextlib
 import json as json_module
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,12 @@ from typing import Any
 from fusion import METHODS, REGISTRARS, FusionError, ParameterError, UnknownNameError, Verdict
 from fusion.choice import choose
 from fusion.device import choose_device
+from fusion.quality.explanation import require_kinds
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
 from .. import pipeline
 from ..encode import file_bytes, refuse_other_endings, write_image, write_transform
+from ..encode.explanation_file import write_explanations
 from ..errors import EncodeError, LoadError, NodeError, SettingsError
 from ..load import LoadedInput, LoadedSeries, load_input
 from ..settings import RecipeSettings, Settings
@@ -45,6 +48,23 @@ def check_recipe(recipe: RecipeSettings) -> None:
     """Raises `SettingsError` for a registrar, method or parameter that does not exist."""
     choose("registrar", REGISTRARS, recipe.registrar, recipe.registrar_parameters)
     choose("fusion method", METHODS, recipe.method, recipe.method_parameters)
+    _check_explanation(recipe.method, recipe.outputs, {"explanation_kinds": recipe.explanation_kinds})
+
+
+def explaining(recipe: Recipe, kinds: Sequence[str]) -> Recipe:
+    """The recipe with the output `explanation` of these kinds, where any are named; `all` is every kind there is."""
+    if not kinds:
+        return recipe
+    outputs = recipe.outputs if "explanation" in recipe.outputs else (*recipe.outputs, "explanation")
+    wanted = [] if "all" in kinds else list(kinds)
+    parameters = {**recipe.output_parameters, "explanation_kinds": wanted}
+    return replace(recipe, outputs=outputs, output_parameters=parameters)
+
+
+def _check_explanation(method: str, outputs: Sequence[str], parameters: Mapping[str, Any]) -> None:
+    """Raises `ParameterError` where the recipe asks for what cannot be explained."""
+    if "explanation" in outputs:
+        require_kinds(method, parameters.get("explanation_kinds", ()))
 
 
 @engine_errors()
@@ -73,9 +93,11 @@ def fuse_files(
     progress: pipeline.Progress,
     *,
     allow_different_patients: bool,
+    explain: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Fuse inputs, the fixed one first, into `folder`; the keys of `report.json`."""
-    recipe = recipe_named(settings, recipe_name)
+    recipe = explaining(recipe_named(settings, recipe_name), explain)
+    _check_explanation(recipe.method, recipe.outputs, recipe.output_parameters)
     used = str(choose_device(device))
     progress("load")
     inputs = [_load(path) for path in paths]
@@ -162,6 +184,10 @@ def _images(
             {"kind": "registered_series", "path": str(registered)},
             {"kind": output_folder.FUSED, "path": str(fused)},
         ]
+        if pair.explanations:
+            place = output_folder.numbered(folder, number, "explanation")
+            write_explanations(place, "", pair.explanations, pair.fused)
+            outputs.append({"kind": "explanation", "path": str(place)})
     return pairs, outputs
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..encode import OUTPUTS
+from ..encode.explanation import MEANINGS as EXPLANATIONS
 from ..errors import NodeError, SettingsError
 
 REPORT = "report.json"
@@ -14,7 +15,8 @@ FUSED = "fused"
 KINDS = "|".join(sorted((*OUTPUTS, FUSED)))
 OWN_FOLDER = re.compile(rf"\d{{2,}}-({KINDS})")
 OWN_FILE = re.compile(rf"transform-\d{{2,}}\.tfm|{re.escape(REPORT)}")
-OWN_RESULT = re.compile(r"\d{5,}\.dcm|(registered|fused)\.nii\.gz")
+MAPS = "|".join(sorted(EXPLANATIONS))
+OWN_RESULT = re.compile(rf"\d{{5,}}\.dcm|(registered|fused)\.nii\.gz|({MAPS})(\.png|-(fixed|moved|both)\.nii\.gz)")
 
 
 def numbered(folder: Path, number: int, kind: str) -> Path:

@@ -11,6 +11,7 @@ from fusion.quality.report import Verdict
 from ..errors import EncodeError
 from .contribution import contribution
 from .expected_error import expected_error
+from .explanation import explanation
 from .fused_colour import fused_colour
 from .image_file import write_image
 from .inputs import EncodedSeries, EncodeInputs, Equipment, MovingResult
@@ -47,6 +48,7 @@ OUTPUTS: Mapping[str, Encoder] = MappingProxyType(
         "expected_error": expected_error,
         "jacobian": jacobian,
         "contribution": contribution,
+        "explanation": explanation,
     }
 )
 """What a recipe may name as an output. Each gives no, one or more series."""

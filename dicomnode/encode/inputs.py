@@ -6,6 +6,7 @@ from datetime import datetime
 from pydicom.dataset import Dataset
 
 from fusion.methods.method import Fused
+from fusion.quality.explanation import Explanation
 from fusion.quality.report import QualityReport, Verdict
 from fusion.registration.registrar import Registration
 from fusion.volume import Volume
@@ -29,7 +30,7 @@ class MovingResult:
     """One moving series of a plan with everything that was made of it.
 
     `headers` are its instances without pixel data, in the order of the slices of `volume`; `moved` lies on the
-    fixed grid.
+    fixed grid. `explanations` are the maps that the recipe asks for of a learned method.
     """
 
     choice: SeriesChoice
@@ -39,6 +40,7 @@ class MovingResult:
     registration: Registration
     fused: Fused
     report: QualityReport
+    explanations: tuple[Explanation, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -88,7 +88,12 @@ def map_series(inputs: EncodeInputs, content: MapContent) -> EncodedSeries:
     """A series of one map. Raises `EncodeError` for a sheared fixed grid or sources that no map can name."""
     require_orthogonal(inputs.fixed.grid)
     identity = identify(inputs, content.kind, content.series_offset, "OT", ParametricMapStorage, content.what)
-    dataset = begin(inputs, identity)
+    return finish(identity, [map_instance(inputs, identity, content)])
+
+
+def map_instance(inputs: EncodeInputs, identity: SeriesIdentity, content: MapContent, index: int = 0) -> Dataset:
+    """The map `index` of a series. Raises `EncodeError` for sources that no map can name."""
+    dataset = begin(inputs, identity, index)
     add_frame_of_reference(dataset, inputs)
     try:
         document = _document(inputs, identity, content)
@@ -98,7 +103,8 @@ def map_series(inputs: EncodeInputs, content: MapContent) -> EncodedSeries:
     for keyword in ("ReferencedSeriesSequence", "StudiesContainingOtherReferencedInstancesSequence"):
         if keyword in document:
             del document[keyword]
-    organisation = derived_uid(inputs, content.kind, "dimensions")  # highdicom draws one by chance
+    # highdicom draws one by chance
+    organisation = derived_uid(inputs, content.kind, "dimensions", *((index,) if index else ()))
     for item in (*document.DimensionOrganizationSequence, *document.DimensionIndexSequence):
         item.DimensionOrganizationUID = organisation
     for element in document:
@@ -111,7 +117,7 @@ def map_series(inputs: EncodeInputs, content: MapContent) -> EncodedSeries:
     add_common_instances(dataset, (*inputs.fixed_headers, *inputs.moving.headers))
     add_lossy_history(dataset, inputs)
     add_equipment_chain(dataset, inputs)
-    return finish(identity, [dataset])
+    return dataset
 
 
 def _document(inputs: EncodeInputs, identity: SeriesIdentity, content: MapContent) -> Dataset:

@@ -14,6 +14,7 @@ from fusion.volume import Volume
 
 from .contribution import share_of_fixed
 from .contribution_panel import contribution_pictures
+from .explanation_panel import colours_of, explanation_pictures, shown
 from .inputs import EncodeInputs
 from .label import Picture
 from .patient_planes import AXIAL, CORONAL, SAGITTAL, sample, sample_mask
@@ -68,6 +69,10 @@ def panels_of(inputs: EncodeInputs, pixels: int) -> Panels:
     if share is not None:
         caption = f"Where the fused image comes from: {fixed.modality} orange, {moved.modality} blue"
         rows.append((caption, contribution_pictures(share, inputs.moving.fused.image, centre, pixels)))
+    for kind in shown(inputs.moving.explanations):
+        caption = f"{kind.kind.replace('_', ' ').capitalize()} of {inputs.moving.fused.method}: "
+        caption += colours_of(kind, fixed.modality, moved.modality)
+        rows.append((caption, explanation_pictures(kind, inputs.moving.fused.image, centre, pixels)))
     return Panels(tuple(rows), tuple(scales))
 
 

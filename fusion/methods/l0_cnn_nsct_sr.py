@@ -45,8 +45,8 @@ class L0CnnNsctSr(LearnedBands):
 def _sparse(first: VoxelArray, second: VoxelArray) -> VoxelArray:
     """Low bands by their sparse codes."""
     grid = Grid((first.shape[0], first.shape[1], first.shape[2]), np.eye(4))
-    lower = float(min(first.min(), second.min()))
-    upper = max(float(max(first.max(), second.max())), lower + 1e-6)
+    lower = float(min(first.detach().min(), second.detach().min()))
+    upper = max(float(max(first.detach().max(), second.detach().max())), lower + 1e-6)
     method = SparseRepresentation(fixed_window=(lower, upper), moved_window=(lower, upper))
     fused = method(Volume(first.contiguous(), grid), Volume(second.contiguous(), grid)).image
     return fused * (upper - lower) + lower

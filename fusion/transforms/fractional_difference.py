@@ -35,11 +35,11 @@ def adjoint_difference(field: torch.Tensor, axis: int, order: float) -> torch.Te
     """The transpose of `difference`: minus a divergence."""
     extent = field.shape[axis]
     result = torch.zeros_like(field)
-    first = result.narrow(axis, 0, 1)
     for k, weight in enumerate(weights(order)):
         if not weight:
             continue
         shift = min(k, extent)
         result.narrow(axis, 0, extent - shift).add_(field.narrow(axis, shift, extent - shift), alpha=weight)
-        first.add_(field.narrow(axis, 0, shift).sum(dim=axis, keepdim=True), alpha=weight)
+        if shift:
+            result.narrow(axis, 0, 1).add_(field.narrow(axis, 0, shift).sum(dim=axis, keepdim=True), alpha=weight)
     return result

@@ -11,7 +11,7 @@ TO_SIGMA = 1 / 0.6745
 
 def median_size(band: VoxelArray) -> float:
     """The median of |band|, from samples."""
-    values = band.reshape(-1)
+    values = band.detach().reshape(-1)
     values = values[:: max(1, values.numel() // SAMPLES)]
     return float(values.abs().median()) if values.numel() else 0.0
 

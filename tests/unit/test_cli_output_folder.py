@@ -11,6 +11,8 @@ OWN = (
     "01-registered_series/00001.dcm",
     "01-registered_series/registered.nii.gz",
     "02-fused/fused.nii.gz",
+    "03-explanation/saliency.png",
+    "03-explanation/class_activation-both.nii.gz",
     "12-quality_report/00001.dcm",
     "transform-01.tfm",
     "report.json",
@@ -18,6 +20,7 @@ OWN = (
 FOREIGN = (
     "01-registered_series/notes.txt",
     "02-slides/00001.dcm",
+    "03-explanation/sketch.png",
     "transform.tfm",
     "PET/00001.dcm",
     "report.json.orig",

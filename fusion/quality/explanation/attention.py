@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 
 def attention_maps(network: nn.Module, first: torch.Tensor, second: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -32,6 +33,41 @@ def attention_maps(network: nn.Module, first: torch.Tensor, second: torch.Tensor
         for hook in hooks:
             hook.remove()
     return maps
+
+
+def attended_places(network: nn.Module, first: torch.Tensor, second: torch.Tensor) -> dict[str, torch.Tensor]:
+    """(n, 1, row, column): how much each place was looked at, in multiples of what all get alike; mean of the layers.
+
+    Under `fixed` and `moved` where a layer was asked once for each image, else under `both`.
+    """
+    maps = attention_maps(network, first, second)
+    again = [name for name in maps if name.endswith(" 2")]
+    if again and 2 * len(again) == len(maps):
+        groups = {"fixed": [name for name in maps if name not in again], "moved": again}
+    else:
+        groups = {"both": list(maps)}
+    return {
+        of: torch.stack([_on_plane(name, maps[name], first) for name in names]).mean(dim=0)
+        for of, names in groups.items()
+    }
+
+
+def _on_plane(name: str, weights: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """The mean over the queries, times the number of keys, at the places of the keys, enlarged to the plane."""
+    count, (height, width) = len(like), like.shape[-2:]
+    received = weights.mean(dim=1) * weights.shape[2]
+    line = name.rpartition(".")[2].partition(" ")[0]
+    if line == "rows":
+        places = received.reshape(count, -1, weights.shape[2])
+    elif line == "columns":
+        places = received.reshape(count, -1, weights.shape[2]).transpose(1, 2)
+    else:
+        rows = min(
+            (n for n in range(1, weights.shape[2] + 1) if weights.shape[2] % n == 0),
+            key=lambda n: abs(n * n / weights.shape[2] - height / width),
+        )
+        places = received.reshape(count, rows, -1)
+    return functional.interpolate(places[:, None], size=(height, width), mode="bilinear", align_corners=False)
 
 
 QUERY = ("query", "key", "value")

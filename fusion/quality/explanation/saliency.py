@@ -19,7 +19,7 @@ def input_gradients(
     network: nn.Module, first: torch.Tensor, second: torch.Tensor, of: Answer | None = None
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The derivatives of ΣF by A and by B, with their signs."""
-    with torch.enable_grad():
+    with torch.enable_grad(), torch.autograd.graph.allow_mutation_on_saved_tensors():
         inputs = first.detach().clone().requires_grad_(), second.detach().clone().requires_grad_()
         fused = network(*inputs)
         explained = fused.sum() if of is None else (fused * of).sum()
