@@ -11,7 +11,7 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import aligned, audit, benchmark, conformance, files, ledger, node, peers, train, upkeep
+from .commands import aligned, audit, benchmark, conflicts, conformance, files, ledger, node, peers, train, upkeep
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
 from .observe.logs import configure_logs
@@ -34,6 +34,7 @@ app.command()(peers.echo)
 app.command()(peers.find)
 app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
+app.add_typer(conflicts.conflicts_app, name="conflicts")
 app.add_typer(audit.audit_app, name="audit")
 app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)

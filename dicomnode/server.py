@@ -31,6 +31,7 @@ from .receive.direct_scp import DirectScp
 from .receive.ingest import Ingest
 from .receive.listener import Listener
 from .receive.places import Places
+from .receive.second_look import SecondLook
 from .send import storage_commitment
 from .send.commitment_reports import CommitmentReports
 from .send.commitment_scp import CommitmentScp
@@ -62,7 +63,8 @@ class Server:
         self._catalogue = catalogue
         self._outbox = outbox
         self._store = store
-        self._take = Ingest(store, catalogue, settings, self._audit.kept)
+        keep = Ingest(store, catalogue, settings, self._audit.kept)
+        self._take = SecondLook(keep, store, catalogue.aside)
         self._commitments = commitments
         self._reports = None if commitments is None else CommitmentReports(settings, commitments, catalogue, store)
         self._entity: AE | None = None
@@ -122,6 +124,7 @@ class Server:
         if self._health is not None:
             self._health.stop()
             self._health = None
+        self._take.close()
         listeners = [listener for listener in (self._plain, self._encrypted) if listener is not None]
         self._plain = self._encrypted = None
         if not listeners:

@@ -25,6 +25,7 @@ from .records import (
     StudyHeader,
 )
 from .session import Database
+from .set_aside import SetAside
 
 ASKED_AT_ONCE = 500
 """Parameters of one statement; databases take some thousand."""
@@ -163,28 +164,14 @@ class Catalogue:
                 .values(matched_at=datetime.now(UTC))
             )
 
+    @property
+    def aside(self) -> SetAside:
+        """What came under names that are taken."""
+        return SetAside(self._database)
+
     def set_aside(self) -> tuple[SetAsideInstance, ...]:
         """Versions and conflicts, for an operator, the oldest first."""
-        wanted = (
-            select(SetAsideRow, InstanceRow.sop_instance_uid, SeriesRow.series_instance_uid)
-            .join(InstanceRow, SetAsideRow.instance_row_id == InstanceRow.id)
-            .join(SeriesRow, InstanceRow.series_row_id == SeriesRow.id)
-            .order_by(SetAsideRow.id)
-        )
-        with self._database.reading() as session:
-            return tuple(
-                SetAsideInstance(
-                    sop_instance_uid=sop_instance_uid,
-                    series_instance_uid=series_instance_uid,
-                    reason=row.reason,
-                    transfer_syntax_uid=row.transfer_syntax_uid,
-                    stored=StoredObject(row.digest, row.size_bytes),
-                    pixel_digest=row.pixel_digest,
-                    source_ae_title=row.source_ae_title,
-                    received_at=row.received_at,
-                )
-                for row, sop_instance_uid, series_instance_uid in session.execute(wanted)
-            )
+        return self.aside.list()
 
     def in_use(self, sop_instance_uids: Sequence[str]) -> dict[str, tuple[str, StoredObject]]:
         """SOP class and bytes of those instances that are here, by SOP Instance UID."""
@@ -270,4 +257,5 @@ def _instance_record(row: InstanceRow, series: SeriesRecord) -> InstanceRecord:
         number_of_frames=row.number_of_frames,
         position=row.position,
         is_localiser=row.is_localiser,
+        chosen=row.chosen_at is not None,
     )

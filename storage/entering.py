@@ -122,7 +122,7 @@ def _enter_series(session: Session, instance: InstanceRecord, due_at: datetime) 
     insert_new(
         session,
         SeriesRow,
-        **_header_values(session, instance, instance.patient),
+        **header_values(session, instance, instance.patient),
         source_ae_title=instance.source_ae_title,
         state=SeriesState.RECEIVING,
         instance_count=0,
@@ -149,7 +149,7 @@ def _take_over(session: Session, series: SeriesRow, instance: InstanceRecord) ->
             _fill_in(session, series, filled_in(known, patient))
             return
         patient = filled_in(patient, known)
-    for name, value in _header_values(session, instance, patient).items():
+    for name, value in header_values(session, instance, patient).items():
         setattr(series, name, value)
 
 
@@ -159,7 +159,7 @@ def _fill_in(session: Session, series: SeriesRow, patient: PatientIdentity) -> N
             setattr(series, name, value)
 
 
-def _header_values(session: Session, instance: InstanceRecord, patient: PatientIdentity) -> dict[str, Any]:
+def header_values(session: Session, instance: InstanceRecord, patient: PatientIdentity) -> dict[str, Any]:
     """The columns of a series whose header is that of `instance`."""
     header = {field.name: getattr(instance.series, field.name) for field in fields(instance.series)}
     named = _patient_values(session, patient)

@@ -130,10 +130,14 @@ class InstanceRow(Base):
     number_of_frames: Mapped[int]
     position: Mapped[float | None] = mapped_column(Double)
     is_localiser: Mapped[bool] = mapped_column(Boolean)
+    chosen_at: Mapped[datetime | None]
 
 
 class SetAsideRow(Base):
-    """Other bytes that came under the name of an instance in use: a version or a conflict."""
+    """Other bytes that came under the name of an instance in use: a version or a conflict.
+
+    `differences` names what their headers say otherwise; None until both were compared.
+    """
 
     __tablename__ = "set_aside"
     __table_args__ = (UniqueConstraint("instance_row_id", "digest"),)
@@ -147,6 +151,21 @@ class SetAsideRow(Base):
     transfer_syntax_uid: Mapped[str]
     source_ae_title: Mapped[str]
     received_at: Mapped[datetime]
+    differences: Mapped[list[Any] | None]
+
+
+class InterventionRow(Base):
+    """What a person decided about what was received. Rows are only ever added; `details` holds UIDs and row names."""
+
+    __tablename__ = "interventions"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    cause: Mapped[str]
+    actor: Mapped[str]
+    details: Mapped[dict[str, Any]]
 
 
 class CaseRow(Base):

@@ -125,6 +125,17 @@ class ObjectStore:
         for shelf in _shelves(self._root):
             yield from sorted(file.name for file in shelf.iterdir() if DIGEST.fullmatch(file.name))
 
+    def remove(self, digest: str, put_at: datetime) -> bool:
+        """Remove an object that no record names, unless somebody has put it since `put_at`; whether it is gone."""
+        with _translated("the object store cannot remove"), self._lock(fcntl.LOCK_EX):
+            try:
+                if self.put_at(digest) != put_at:
+                    return False
+            except UnknownRecordError:
+                return True
+            self._place(digest).unlink(missing_ok=True)
+            return True
+
     def sweep(self, keep: Callable[[str], bool], older_than_s: float) -> int:
         """Remove temporary files and objects that nothing keeps and that nobody put for `older_than_s`; how many."""
         before = time.time() - older_than_s

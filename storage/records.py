@@ -92,7 +92,8 @@ class InstanceRecord:
     `pixel_digest` is the SHA-256 of the encoded pixel data (empty when there is none): with the same SOP Instance
     UID, another `digest` but the same `pixel_digest` is a version (header values differ), another `pixel_digest` a
     conflict. `position` is Image Position (Patient) projected on the slice normal, mm, where there is one. A
-    localiser lies in its series without being a slice of it.
+    localiser lies in its series without being a slice of it. `chosen` is true where a person put these bytes in the
+    place of those that came first.
     """
 
     sop_instance_uid: str
@@ -109,6 +110,7 @@ class InstanceRecord:
     number_of_frames: int = 1
     position: float | None = None
     is_localiser: bool = False
+    chosen: bool = False
 
 
 class AddOutcome(StrEnum):
@@ -122,7 +124,11 @@ class AddOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SetAsideInstance:
-    """Other bytes that came under the name of an instance in use. `reason` is VERSION or CONFLICT."""
+    """Other bytes that came under the name of an instance in use. `reason` is VERSION or CONFLICT.
+
+    `differences` names what the headers say otherwise, by keyword; None until both were compared. `in_use` are the
+    bytes that keep the name.
+    """
 
     sop_instance_uid: str
     series_instance_uid: str
@@ -132,6 +138,20 @@ class SetAsideInstance:
     pixel_digest: str
     source_ae_title: str
     received_at: datetime
+    differences: tuple[str, ...] | None = None
+    in_use: StoredObject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Intervention:
+    """What a person decided about what was received: when, what kind, about what, why, and who."""
+
+    at: datetime
+    kind: str
+    subject: str
+    cause: str
+    actor: str
+    details: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SeriesState(StrEnum):
@@ -200,7 +220,8 @@ class FusionPlan:
     """What is to be fused with what, how, where it is filed, and the reason for each choice.
 
     `content_digest` names the voxels themselves, where no ledger vouches that what has a UID never changes: a plan of
-    files. It is part of the key then, and the results are named by what came out too.
+    files, or of instances of which a person chose other bytes than those that came first. It is part of the key then,
+    and the results are named by what came out too.
     """
 
     fixed: SeriesChoice

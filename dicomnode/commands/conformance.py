@@ -120,8 +120,10 @@ def _storage_scp() -> Iterator[str]:
     yield from _table(("Status", "Meaning in the standard", "When"), _statuses())
     yield (
         "0x0000 is answered only when the bytes of the instance are on the disk under their final name and its row is "
-        "in the database. The same instance once more is 0x0000 and changes nothing. A failure leaves nothing visible; "
-        "its Error Comment (0000,0902) says what is wrong and never quotes a patient."
+        "in the database. The same instance once more is 0x0000 and changes nothing, also in another transfer syntax "
+        "when header and decoded pixels are equal. With 0xB000 for another header the Error Comment (0000,0902) names "
+        "its elements. A failure leaves nothing visible; its Error Comment says what is wrong and never quotes a "
+        "patient."
     )
     yield ""
 

@@ -228,4 +228,8 @@ def _unknown(digests: Sequence[str]) -> str:
 
 def _set_aside(catalogue: Catalogue) -> str:
     kept = catalogue.set_aside()
-    return f"{len(kept)} versions and conflicts kept aside" if kept else "nothing"
+    conflicts = sum(one.reason is AddOutcome.CONFLICT for one in kept)
+    if not kept:
+        return "nothing"
+    versions = len(kept) - conflicts
+    return f"{versions} versions and {conflicts} conflicts kept aside: `dicomnode conflicts list --versions`"

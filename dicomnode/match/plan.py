@@ -6,6 +6,7 @@ Everything here is a pure function of the records: what is planned depends on wh
 it came, so that matching may be repeated at any time and gives the same plans.
 """
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -119,6 +120,7 @@ def _decide(
         destinations=rule.destinations,
         identity_is_default=tuple(frame.identity_is_default for frame in frames),
         reasons=(f"rule {rule.name!r}: {rule.fixed} with {', '.join(rule.moving)}", filing_reason),
+        content_digest=_decided(fixed, *moving),
     )
     doubts = [reason for certain, reason in identities if not certain]
     if doubts:
@@ -166,6 +168,17 @@ def _choice(selection: Selection, more_reasons: Sequence[str] = ()) -> SeriesCho
         description=header.description,
         reasons=(*selection.reasons, *more_reasons),
     )
+
+
+def _decided(*chosen: Selection) -> str:
+    """Names what a person decided about the instances, so that the plan is another one; empty where nobody did."""
+    decided = sorted(
+        f"{instance.sop_instance_uid} {instance.stored.digest}"
+        for selection in chosen
+        for instance in selection.instances
+        if instance.chosen
+    )
+    return hashlib.sha256("\n".join(decided).encode()).hexdigest() if decided else ""
 
 
 def _file_in(chosen: Sequence[Selection], setting: str, zone: ZoneInfo) -> tuple[str, str]:

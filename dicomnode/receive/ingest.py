@@ -69,11 +69,15 @@ class Ingest:
         Who sent it is not in its file: it is taken to be who sent the other instances of its series, where there are
         such, since that says who issued a Patient ID without issuer.
         """
+        return self._catalogue.add_instance(self.described(stored, received), received.received_at)
+
+    def described(self, stored: StoredObject, received: ReceivedInstance) -> InstanceRecord:
+        """What the index would keep of it. Raises `ReceiveError`."""
         header, framing = checked(received)
         with suppress(UnknownRecordError):
             source = self._catalogue.series(header.text("SeriesInstanceUID")).source_ae_title
             received = replace(received, calling_ae_title=source)
-        return self._catalogue.add_instance(self._record(received, header, framing, stored), received.received_at)
+        return self._record(received, header, framing, stored)
 
     def _record(
         self, received: ReceivedInstance, header: Header, framing: Framing, stored: StoredObject

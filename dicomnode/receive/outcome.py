@@ -1,6 +1,7 @@
 """What a peer is answered for one instance, whichever way it came in."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
 
@@ -14,8 +15,16 @@ from .status import OUTCOMES, DimseStatus, status_of
 
 log = structlog.get_logger()
 
-Take = Callable[[ReceivedInstance], AddOutcome]
-"""`Ingest`, or whatever keeps an instance and returns only when it is durable."""
+
+class Taken(NamedTuple):
+    """What became of an instance; `comment` is said to the peer in place of the table's."""
+
+    outcome: AddOutcome
+    comment: str = ""
+
+
+Take = Callable[[ReceivedInstance], Taken]
+"""`SecondLook`, or whatever keeps an instance and returns only when it is durable."""
 
 
 def answer(take: Take, received: Callable[[], ReceivedInstance]) -> DimseStatus:
@@ -27,7 +36,7 @@ def answer(take: Take, received: Callable[[], ReceivedInstance]) -> DimseStatus:
 def _answer(take: Take, received: Callable[[], ReceivedInstance]) -> DimseStatus:
     try:
         instance = received()
-        outcome = take(instance)
+        outcome, comment = take(instance)
     except (NodeError, StorageError) as error:
         status = status_of(error)
         code = f"{status.code:04X}"
@@ -40,6 +49,8 @@ def _answer(take: Take, received: Callable[[], ReceivedInstance]) -> DimseStatus
         INSTANCES_RECEIVED.labels("failed").inc()
     else:
         status = OUTCOMES[outcome]
+        if comment:
+            status = status._replace(comment=comment)
         level = log.warning if status.code else log.debug
         level("instance kept", action="instance_kept", outcome=outcome.value)
         INSTANCES_RECEIVED.labels(outcome.value).inc()

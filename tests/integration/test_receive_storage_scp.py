@@ -122,7 +122,7 @@ def test_another_header_or_other_pixels_under_the_same_uid_are_kept_aside_with_a
         answers = [store(association, instance) for instance in (first, other_header, other_pixels)]
     assert [answer.Status for answer in answers] == [SUCCESS, WARNING, WARNING]
     assert "ErrorComment" not in answers[0]
-    assert "header" in answers[1].ErrorComment
+    assert answers[1].ErrorComment == "Header differs: SeriesDescription"
     assert "pixels" in answers[2].ErrorComment
     assert_kept_as_sent(receiver, first)
     assert sorted(aside.reason for aside in receiver.catalogue.set_aside()) == ["conflict", "version"]
