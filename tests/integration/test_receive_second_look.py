@@ -46,7 +46,7 @@ def a_slice(folder: Path, syntax: UID = ExplicitVRLittleEndian) -> Path:
     """One slice of 12 bits in 16, in `syntax`; the UIDs are always the same."""
     folder.mkdir(exist_ok=True)
     (path,) = classic_series(
-        folder, noise((1, 24, 20), high=4000), syntax=syntax, SOPInstanceUID="1.2.3.4.1", BitsStored=12, HighBit=11,
+        folder, noise((1, 80, 64), high=4000), syntax=syntax, SOPInstanceUID="1.2.3.4.1", BitsStored=12, HighBit=11,
         PixelRepresentation=0,
     )  # fmt: skip
     return path
