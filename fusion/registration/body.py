@@ -51,9 +51,23 @@ def body_mask(voxels: VoxelArray, grid: Grid, threshold: float) -> MaskArray:
         return torch.from_numpy(above)
     largest = labels == 1 + int(np.argmax(np.bincount(labels.reshape(-1))[1:]))
     for axis in range(3):
-        for plane in np.moveaxis(largest, axis, 0):
-            plane |= ndimage.binary_fill_holes(plane)
+        largest |= _holes(largest, axis)
     return torch.from_numpy(largest)
+
+
+def _holes(mask: NDArray[np.bool_], axis: int) -> NDArray[np.bool_]:
+    """What is enclosed in the planes across `axis`: background that does not reach the edge of its plane."""
+    within = np.zeros((3, 3, 3), dtype=bool)
+    within[1, 1], within[1, :, 1], within[:, 1, 1] = True, True, True
+    np.moveaxis(within, axis, 0)[::2] = False
+    labels, count = ndimage.label(~mask, within)
+    open_to_edge = np.zeros(count + 1, dtype=bool)
+    for other in {0, 1, 2} - {axis}:
+        planes = np.moveaxis(labels, other, 0)
+        open_to_edge[planes[0]] = open_to_edge[planes[-1]] = True
+    open_to_edge[0] = True
+    holes: NDArray[np.bool_] = ~open_to_edge[labels]
+    return holes
 
 
 def _ellipsoid(reach: list[int]) -> NDArray[np.bool_]:

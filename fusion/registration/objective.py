@@ -17,6 +17,7 @@ from ..similarity.mutual_information import (
     by_weight,
     joint_histogram,
     normalised_mutual_information,
+    positions_of,
 )
 from ..types import Points
 from .preparation import Level
@@ -86,13 +87,14 @@ def exponential(vectors: torch.Tensor) -> torch.Tensor:
 class Objective:
     """NMI of fixed samples against a moving level.
 
-    `points` (3, n) or (poses, 3, n) float32 are fixed points less the centre; `fixed` their windowed values, (1 or
-    poses, n). Poses that keep fewer than `min_inside` of the samples inside the moving image count as independent.
+    `points` (3, n) or (poses, 3, n) float32 are fixed points less the centre; `fixed` (1 or poses, n) the bin positions
+    of what the fixed image shows there. Poses that keep fewer than `min_inside` of the samples inside the moving image
+    count as independent.
     `fused` takes the compiled pass over the samples, for voxels on the CPU; else plain tensors are worked on.
     """
 
     points: torch.Tensor
-    fixed: Windowed
+    fixed: torch.Tensor
     moving: Level
     bins: int
     min_inside: float
@@ -113,17 +115,22 @@ class Objective:
         device = moving.sampler.device
         matrix = fixed.indices_from_points
         indices = points @ matrix[:3, :3].T + matrix[:3, 3]
-        flat = torch.from_numpy(indices.reshape(-1, 3).T.astype(np.float32)).to(device)
-        values, _ = fixed.sampler.value(flat)
+        flat = np.ascontiguousarray(indices.reshape(-1, 3).T, dtype=np.float32)
+        fused = fused_nmi.AVAILABLE and device.type == "cpu"
+        if fused:
+            voxels = fixed.sampler.voxels.reshape(-1).numpy()
+            seen = torch.from_numpy(fused_nmi.bin_positions(flat, voxels, fixed.sampler.shape, bins))
+        else:
+            seen = positions_of(fixed.sampler.value(torch.from_numpy(flat).to(device))[0], bins)
         centred = np.swapaxes(points - centre_mm, -1, -2).astype(np.float32)
         rows = 1 if points.ndim == 2 else points.shape[0]
         return cls(
             torch.from_numpy(np.ascontiguousarray(centred)).to(device),
-            Windowed.of(values.reshape(rows, -1), bins),
+            seen.reshape(rows, -1),
             moving,
             bins,
             min_inside,
-            fused=fused_nmi.AVAILABLE and device.type == "cpu",
+            fused,
         )
 
     def only(self, which: torch.Tensor) -> "Objective":
@@ -131,8 +138,7 @@ class Objective:
         if self.points.ndim == 2:
             return self
         device_which = which.to(self.points.device)
-        fixed = Windowed(self.fixed.lower[device_which], self.fixed.upper_share[device_which])
-        return replace(self, points=self.points[device_which], fixed=fixed)
+        return replace(self, points=self.points[device_which], fixed=self.fixed[device_which])
 
     def _chunks(self, poses: Poses) -> list[slice]:
         size = max(1, SAMPLES_AT_ONCE // self.points.shape[-1])
@@ -140,8 +146,8 @@ class Objective:
 
     def _part(self, part: slice) -> tuple[torch.Tensor, Windowed]:
         if self.points.ndim == 2:
-            return self.points, self.fixed
-        return self.points[part], Windowed(self.fixed.lower[part], self.fixed.upper_share[part])
+            return self.points, Windowed.at(self.fixed, self.bins)
+        return self.points[part], Windowed.at(self.fixed[part], self.bins)
 
     def _to_index(self, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
         """(poses, 3, 3) and (poses, 3) float32: from `points` to array indices in the moving level."""
@@ -156,7 +162,7 @@ class Objective:
         voxels = self.moving.sampler.voxels
         ratios, shares, spreads = fused_nmi.fused_nmi(
             points.contiguous().numpy(),
-            (self.fixed.lower + self.fixed.upper_share).contiguous().numpy(),
+            self.fixed.contiguous().numpy(),
             voxels.reshape(-1).numpy(),
             self.moving.sampler.shape,
             torch.cat([linear, shift[:, :, None]], dim=2).numpy(),

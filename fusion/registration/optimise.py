@@ -6,8 +6,10 @@ Optimization, 2006, eq. 6.17). All poses are evaluated together; each has its ow
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
+from .ascent_cpu import climb_all
 from .objective import Objective, Poses
 
 RIGID = torch.tensor(
@@ -26,7 +28,7 @@ AFFINE = torch.eye(9, dtype=torch.float64).reshape(9, 3, 3)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ascent:
-    """Where the poses ended: their similarity, the steps taken in all and whether each came to rest."""
+    """Where the poses ended: their similarity, the most steps that one took and whether each came to rest."""
 
     poses: Poses
     similarity: torch.Tensor
@@ -49,9 +51,53 @@ def ascend(
     Linear maps are measured by how far they move a point at `radius_mm` from the centre, so that all parameters are in
     mm. A pose rests when its trust radius or its step falls below `tolerance_mm`.
     """
-    count = len(start)
     generators = generators / radius_mm
-    linear = len(generators)
+    limits = (first_step_mm, tolerance_mm, max_iterations)
+    if objective.fused:
+        return _compiled(objective, start, generators, *limits)
+    return _plain(objective, start, generators, *limits)
+
+
+def _compiled(
+    objective: Objective,
+    start: Poses,
+    generators: torch.Tensor,
+    first_step_mm: float,
+    tolerance_mm: float,
+    max_iterations: int,
+) -> Ascent:
+    """One pose after the other, in machine code."""
+    rotations, translations = start.rotation.numpy().copy(), start.translation_mm.numpy().copy()
+    points = objective.points if objective.points.ndim == 3 else objective.points[None]
+    similarity, iterations, resting = climb_all(
+        points.contiguous().numpy(),
+        objective.fixed.contiguous().numpy(),
+        objective.moving.sampler.voxels.reshape(-1).numpy(),
+        objective.moving.sampler.shape,
+        np.ascontiguousarray(objective.moving.indices_from_points[:3]),
+        objective.bins,
+        objective.min_inside,
+        rotations,
+        translations,
+        generators.numpy(),
+        first_step_mm,
+        tolerance_mm,
+        max_iterations,
+    )
+    poses = Poses(torch.from_numpy(rotations), torch.from_numpy(translations), start.centre_mm)
+    return Ascent(poses, torch.from_numpy(similarity), iterations, torch.from_numpy(resting))
+
+
+def _plain(
+    objective: Objective,
+    start: Poses,
+    generators: torch.Tensor,
+    first_step_mm: float,
+    tolerance_mm: float,
+    max_iterations: int,
+) -> Ascent:
+    """All poses together, in tensors: the reference, and the way on other devices."""
+    count, linear = len(start), len(generators)
 
     def evaluate(where: Objective, at: Poses) -> tuple[torch.Tensor, torch.Tensor]:
         value, moment, force = where.value_and_gradient(at)

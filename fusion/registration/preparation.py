@@ -81,11 +81,11 @@ class Prepared:
         The generator is local and seeded: no global state, the same points every time.
         """
         generator = np.random.default_rng(seed)
-        inside = np.argwhere(mask.numpy()).astype(np.float64)
-        repeats = -(-count // len(inside))
-        # In the order of the voxels: what lies together is read together.
-        order = np.sort(generator.permutation(len(inside) * repeats)[:count] % len(inside))
-        jittered = inside[order] + generator.uniform(-0.5, 0.5, (len(order), 3))
+        inside = np.flatnonzero(mask.numpy())
+        # One voxel of every so many, in their order: evenly spread, and what lies together is read together.
+        drawn = inside[((np.arange(count) + generator.random(count)) * (len(inside) / count)).astype(np.int64)]
+        voxels = np.stack(np.unravel_index(drawn, mask.shape), axis=1)
+        jittered = voxels + generator.uniform(-0.5, 0.5, (count, 3))
         return self.body_grid.points(np.clip(jittered, 0, np.array(self.body_grid.shape) - 1))
 
 

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from .objective import INDEPENDENT, Objective, Poses
 from .search import FINE, Frame
 
-STAGE = replace(FINE, samples=12_000)
+STAGE = replace(FINE, samples=8000, bins=24)
+"""Few samples, and so fewer bins: as many a bin as elsewhere, or chance alone would make all poses look alike."""
 
 NEAR_MM = (5.0, 10.0, 16.0)
 NEAR_DIRECTIONS = 14

@@ -1,7 +1,7 @@
 """The way from many starts to one pose: coarse for all of them, finer for fewer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -33,6 +33,13 @@ class Stage:
 COARSE = Stage(level=0, samples=2500, bins=16, first_step_mm=8.0, tolerance_mm=0.4, max_iterations=30, kept=8)
 MIDDLE = Stage(level=1, samples=15_000, bins=24, first_step_mm=3.0, tolerance_mm=0.05, max_iterations=40, kept=3)
 FINE = Stage(2, 100_000, 32, first_step_mm=1.0, tolerance_mm=0.01, max_iterations=40, kept=3, interior=True)
+
+HILLS = replace(MIDDLE, samples=10_000, tolerance_mm=0.2, max_iterations=25)
+ROUGH = replace(FINE, samples=25_000, tolerance_mm=0.05, max_iterations=15)
+"""Both levels for hills of which all but one are false: those have no sharp top, and take the most steps."""
+
+MAY_WIN = 0.8
+"""A hill of so much of the best one's worth is looked at with all samples."""
 
 WITH_OUTLINE = replace(FINE, interior=False, samples=40_000)
 """The finest level with the skin: it tells sides apart, where the interior tells millimetres."""
@@ -66,6 +73,7 @@ class Frame:
     centre_mm: Points
     min_inside: float
     seed: int
+    _made: dict[tuple[int, int, int, bool], Objective] = field(default_factory=dict, init=False, repr=False)
 
     @classmethod
     def of(cls, fixed: Prepared, moving: Prepared, min_inside: float, seed: int) -> "Frame":
@@ -84,9 +92,17 @@ class Frame:
         return self.fixed.jittered_points(mask, stage.samples, self.seed + stage.level)
 
     def objective(self, stage: Stage, points: Points | None = None) -> Objective:
-        """The similarity at a stage, at its own points or at `points`."""
+        """The similarity at a stage, at its own points (made once) or at `points`."""
+        if points is not None:
+            return self._objective(stage, points)
+        key = (stage.level, stage.samples, stage.bins, stage.interior)
+        if key not in self._made:
+            self._made[key] = self._objective(stage, self.points(stage))
+        return self._made[key]
+
+    def _objective(self, stage: Stage, points: Points) -> Objective:
         return Objective.at(
-            self.points(stage) if points is None else points,
+            points,
             self.centre_mm,
             self.fixed.levels[stage.level],
             self.moving.levels[stage.level],
@@ -164,50 +180,69 @@ def search(frame: Frame, groups: Sequence[Poses], climbing: int) -> Found:
     best = coarse.poses[kept[:1]]
     near = gaps_mm(best, coarse.poses, frame.body_points)[0] < SAME_POSE_MM
 
-    middle = frame.climb(MIDDLE, coarse.poses[kept])
+    middle = frame.climb(HILLS, coarse.poses[kept])
     hills = distinct(middle.poses, middle.similarity, frame.body_points, SAME_POSE_MM / 2, MIDDLE.kept)
-    fine = frame.climb(FINE, middle.poses[hills])
-    worth = _worth(frame, fine)
-    order = torch.argsort(worth, descending=True, stable=True)
-    last = frame.settle(fine.poses[order[:1]])
-    poses, worth = last.poses.joined(fine.poses[order[1:]]), worth[order] / worth[order[0]].clamp_min(1e-9)
+    ended, similarity, worth, iterations = _by_worth(frame, middle.poses[hills])
+    last = frame.settle(ended[:1])
+    poses, worth = last.poses.joined(ended[1:]), worth / worth[0].clamp_min(1e-9)
     apart = gaps_mm(poses[:1], poses, frame.body_points)[0]
     others = torch.nonzero(apart > SAME_POSE_MM / 2)[:, 0]
     runner_up = int(others[0]) if len(others) else None
     return Found(
         poses,
-        torch.cat([last.similarity, fine.similarity[order[1:]]]),
+        torch.cat([last.similarity, similarity[1:]]),
         worth,
         0.0 if runner_up is None else float(worth[runner_up]),
         0.0 if runner_up is None else float(apart[runner_up]),
         int(near.sum()),
         len(chosen),
-        coarse.iterations + middle.iterations + fine.iterations + last.iterations,
+        coarse.iterations + middle.iterations + iterations + last.iterations,
         bool(last.converged[0]),
     )
 
 
-def _worth(frame: Frame, fine: Ascent) -> torch.Tensor:
-    """(poses,): how well each explains interior and outline, less where it contradicts the header."""
-    outline, _ = frame.objective(WITH_OUTLINE).value(fine.poses)
-    worth = (fine.similarity - INDEPENDENT) + (outline - INDEPENDENT)
-    cosine = (fine.poses.rotation.diagonal(dim1=1, dim2=2).sum(dim=1) - 1) / 2
-    return torch.where(cosine < np.cos(np.radians(FAR_TURN_DEG)), HEADER_TRUST * worth, worth).clamp_min(0)
+def _by_worth(frame: Frame, hills: Poses) -> tuple[Poses, torch.Tensor, torch.Tensor, int]:
+    """The hills climbed at the finest level, the most worth first, with similarity and worth; and the steps taken.
+
+    With all samples only those climb that may win.
+    """
+    rough = frame.climb(ROUGH, hills)
+    poses, iterations = rough.poses, rough.iterations
+    similarity, worth = _worth(frame, poses)
+    near = torch.nonzero(worth > MAY_WIN * worth.max())[:, 0]
+    if len(near) > 1:
+        fine = frame.climb(FINE, poses[near])
+        poses.rotation[near], poses.translation_mm[near] = fine.poses.rotation, fine.poses.translation_mm
+        iterations += fine.iterations
+        similarity, worth = _worth(frame, poses)
+    order = torch.argsort(worth, descending=True, stable=True)
+    return poses[order], similarity[order], worth[order], iterations
+
+
+def _worth(frame: Frame, poses: Poses) -> tuple[torch.Tensor, torch.Tensor]:
+    """(poses,) each: the similarity, and with that of the outline the worth, less where the header says no."""
+    interior, _ = frame.objective(FINE).value(poses)
+    outline, _ = frame.objective(WITH_OUTLINE).value(poses)
+    worth = (interior - INDEPENDENT) + (outline - INDEPENDENT)
+    cosine = (poses.rotation.diagonal(dim1=1, dim2=2).sum(dim=1) - 1) / 2
+    return interior, torch.where(cosine < np.cos(np.radians(FAR_TURN_DEG)), HEADER_TRUST * worth, worth).clamp_min(0)
 
 
 def gaps_mm(some: Poses, others: Poses, points: Points) -> torch.Tensor:
     """(some, others): root mean square distance over `points` between each two poses.
 
-    For rigid maps it follows from the second moments of the points: no point needs to be moved.
+    It follows from the mean m and the covariance LLᵀ of the points: |ΔR L|² + |ΔR m + Δt|². So each pose is a place
+    in twelve dimensions, and the gap of two is how far apart they lie there.
     """
     centred = torch.from_numpy(points) - some.centre_mm
-    moments = centred.T @ centred / len(centred)
     mean = centred.mean(dim=0)
-    turn = some.rotation[:, None] - others.rotation[None]
-    shift = some.translation_mm[:, None] - others.translation_mm[None]
-    squared = torch.einsum("abij,jk,abik->ab", turn, moments, turn) + shift.square().sum(dim=2)
-    squared = squared + 2 * torch.einsum("abij,j,abi->ab", turn, mean, shift)
-    return squared.clamp_min(0).sqrt()
+    sizes, axes = torch.linalg.eigh((centred - mean).T @ (centred - mean) / len(centred))
+    root = axes * sizes.clamp_min(0).sqrt()
+
+    def places(poses: Poses) -> torch.Tensor:
+        return torch.cat([(poses.rotation @ root).flatten(1), poses.rotation @ mean + poses.translation_mm], dim=1)
+
+    return torch.cdist(places(some), places(others), compute_mode="donot_use_mm_for_euclid_dist")
 
 
 def distinct(poses: Poses, similarity: torch.Tensor, points: Points, apart_mm: float, count: int) -> torch.Tensor:

@@ -227,6 +227,34 @@ def _pull(
 
 
 @compiled
+def look(
+    points: Floats,
+    fixed: Floats,
+    voxels: Floats,
+    shape: tuple[int, int, int],
+    to_index: Floats,
+    bins: int,
+    counts: NDArray[np.int64],
+    slopes: Doubles,
+    positions: Floats,
+    gradients: Floats,
+    edges: NDArray[np.int8],
+    spread: Doubles,
+) -> tuple[float, float]:
+    """One pose: NMI and the share of samples inside; `spread` (3, 4) becomes its derivative if `slopes` is not empty.
+
+    The arrays from `counts` on are room to work in, of `bins`² and of one entry a sample (none without slopes).
+    """
+    counts[:] = 0
+    weight = _gather(points, fixed, voxels, shape, to_index, bins, counts, positions, gradients, edges)
+    ratio = _ratio(counts, bins, slopes)
+    if len(slopes) > 0:
+        _pull(points, fixed, bins, positions, gradients, edges, slopes, spread)
+        spread /= max(weight, 1.0)
+    return ratio, weight / max(points.shape[1], 1)
+
+
+@compiled
 def fused_nmi(
     points: Floats,
     fixed: Floats,
@@ -251,11 +279,32 @@ def fused_nmi(
     for p in range(poses):
         own = points[p if points.shape[0] > 1 else 0]
         seen = fixed[p if fixed.shape[0] > 1 else 0]
-        counts[:] = 0
-        weight = _gather(own, seen, voxels, shape, to_index[p], bins, counts, positions, gradients, edges)
-        ratios[p] = _ratio(counts, bins, slopes)
-        shares[p] = weight / max(samples, 1)
-        if sloped:
-            _pull(own, seen, bins, positions, gradients, edges, slopes, spreads[p])
-            spreads[p] /= max(weight, 1.0)
+        ratios[p], shares[p] = look(
+            own, seen, voxels, shape, to_index[p], bins, counts, slopes, positions, gradients, edges, spreads[p]
+        )
     return ratios, shares, spreads
+
+
+@compiled
+def bin_positions(indices: Floats, voxels: Floats, shape: tuple[int, int, int], bins: int) -> Floats:
+    """(n,) bin positions of what a volume shows at array `indices` (3, n), outside at the nearest face.
+
+    What was not measured counts as 0, as in the plain form.
+    """
+    _, rows, columns = shape
+    seen = np.empty(indices.shape[1], np.float32)
+    down, along, one = np.uint64(rows * columns), np.uint64(columns), np.uint64(1)
+    for i in range(indices.shape[1]):
+        iz, fz = _place(min(max(indices[0, i], ZERO), np.float32(shape[0] - 1)), shape[0] - 1)
+        iy, fy = _place(min(max(indices[1, i], ZERO), np.float32(rows - 1)), rows - 1)
+        ix, fx = _place(min(max(indices[2, i], ZERO), np.float32(columns - 1)), columns - 1)
+        near = np.uint64(iz) * down + np.uint64(iy) * along + np.uint64(ix)
+        far = near + down
+        e00 = voxels[near] + fx * (voxels[near + one] - voxels[near])
+        e01 = voxels[near + along] + fx * (voxels[near + along + one] - voxels[near + along])
+        e10 = voxels[far] + fx * (voxels[far + one] - voxels[far])
+        e11 = voxels[far + along] + fx * (voxels[far + along + one] - voxels[far + along])
+        h0, h1 = e00 + fy * (e01 - e00), e10 + fy * (e11 - e10)
+        value = h0 + fz * (h1 - h0)
+        seen[i] = min(max(value, ZERO), ONE) * np.float32(bins - 1) if value == value else ZERO
+    return seen

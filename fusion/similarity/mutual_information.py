@@ -30,9 +30,18 @@ class Windowed:
     @classmethod
     def of(cls, values: torch.Tensor, bins: int) -> "Windowed":
         """Spread `values`, from 0 to 1, over `bins` bins."""
-        position = values.clamp(0, 1) * (bins - 1)
-        lower = position.floor().clamp_max(bins - 2)
-        return cls(lower.to(torch.int64), position - lower)
+        return cls.at(positions_of(values, bins), bins)
+
+    @classmethod
+    def at(cls, positions: torch.Tensor, bins: int) -> "Windowed":
+        """Values that are already `positions` from 0 to `bins` - 1."""
+        lower = positions.floor().clamp_max(bins - 2)
+        return cls(lower.to(torch.int64), positions - lower)
+
+
+def positions_of(values: torch.Tensor, bins: int) -> torch.Tensor:
+    """Where `values`, from 0 to 1, lie on an axis of `bins` bins."""
+    return values.clamp(0, 1) * (bins - 1)
 
 
 def joint_histogram(fixed: Windowed, moving: Windowed, weight: torch.Tensor, bins: int) -> torch.Tensor:

