@@ -32,6 +32,7 @@ from .receive.ingest import Ingest
 from .receive.listener import Listener
 from .receive.places import Places
 from .receive.second_look import SecondLook
+from .receive.settling import Settling
 from .send import storage_commitment
 from .send.commitment_reports import CommitmentReports
 from .send.commitment_scp import CommitmentScp
@@ -64,6 +65,7 @@ class Server:
         self._outbox = outbox
         self._store = store
         keep = Ingest(store, catalogue, settings, self._audit.kept)
+        self._settling = Settling(store, catalogue, keep)
         self._take = SecondLook(keep, store, catalogue.aside)
         self._commitments = commitments
         self._reports = None if commitments is None else CommitmentReports(settings, commitments, catalogue, store)
@@ -105,6 +107,7 @@ class Server:
             log.warning(door, action="open_door")
         self._entity = make_acceptor(node, self._settings.peers)
         storage_commitment.add_contexts(self._entity)
+        self._settling.start()
         try:
             if node.plain:
                 self._plain = self._listen(self._entity, node.port, "port")
@@ -128,6 +131,7 @@ class Server:
         listeners = [listener for listener in (self._plain, self._encrypted) if listener is not None]
         self._plain = self._encrypted = None
         if not listeners:
+            self._settling.stop()
             return
         for listener in listeners:
             listener.shutdown()
@@ -138,6 +142,7 @@ class Server:
             time.sleep(POLL_S)
         for listener in listeners:
             listener.cut()
+        self._settling.stop()
         log.info("no longer listening", action="server_stopped")
 
     def _ports(self) -> dict[str, int]:

@@ -137,6 +137,7 @@ class StorageSettings(Section):
 
     path: Path = Path("dicomnode-data")
     reserve_bytes: Annotated[int, Field(ge=0)] = 512 * 1024 * 1024
+    sync_filesystem: bool = True
 
 
 class DatabaseSettings(Section):

@@ -45,16 +45,25 @@ class Catalogue:
         """
         return self.add_instances([(instance, due_at)])[0]
 
-    def add_instances(self, instances: Sequence[tuple[InstanceRecord, datetime]]) -> list[AddOutcome]:
-        """`add_instance` for several in one transaction, which costs hardly more than for one."""
+    def add_instances(
+        self, instances: Sequence[tuple[InstanceRecord, datetime]], *, durable: bool = True
+    ) -> list[AddOutcome]:
+        """`add_instance` for several in one transaction, which costs hardly more than for one.
+
+        `durable` False is for who can enter them again: a power cut may undo it until `make_durable` has returned.
+        """
         with suppress(UnusualError):
-            with self._database.connection() as connection:
+            with self._database.connection(durable=durable) as connection:
                 enter_further(connection, instances)
             return [AddOutcome.NEW] * len(instances)
         if len(instances) > 1:
             with suppress(RacedError), self._database.session() as session:
                 return enter_all(session, instances)
         return [self._add(instance, due_at) for instance, due_at in instances]
+
+    def make_durable(self) -> None:
+        """Return when everything that was entered outlives a power cut."""
+        self._database.make_durable()
 
     def _add(self, instance: InstanceRecord, due_at: datetime) -> AddOutcome:
         with self._database.session() as session:

@@ -1,7 +1,11 @@
 """Bytes on disk, named by their SHA-256, durable before `put` returns.
 
 Layout: `<root>/<first two digits>/<digest>` for objects, `<root>/incoming/` for what is being written. A file gets its
-final name by a rename after its bytes were fsynced, so that what is visible is whole. Objects never change.
+final name by a rename after its bytes were written, so that what is visible is whole. Objects never change.
+
+What a peer sends comes in by another door, `arrive`: many files reach disk together, by one `sync`. Each has a second
+name in `<root>/arrived/`, which also says who sent it, until its row in the index is certain to outlive a power cut. So
+that folder is the journal of the index: what is found in it at a start is entered again.
 """
 
 import errno
@@ -9,82 +13,125 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from io import RawIOBase
 from pathlib import Path
 from typing import BinaryIO, cast
+from urllib.parse import quote, unquote
 
 from .errors import CorruptObjectError, StorageFullError, UnavailableError, UnknownRecordError
+from .filesystem import Filesystem
 from .records import EncodedBytes, StoredObject
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DIGEST = re.compile(r"[0-9a-f]{64}")
+LARGE_BYTES = 32 << 20
+"""What is larger goes to disk by itself, so that others need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Staged:
-    """Bytes on disk that are no object yet; `temporary` is None when the object is there already."""
+class Arrival:
+    """An object that a peer sent, until its row is certain; `note` is its second name, `is_new` whether it had none."""
 
     stored: StoredObject
-    temporary: Path | None
+    origin: str
+    note: Path
+    is_new: bool
 
 
 class ObjectStore:
     """The objects below `root`. `reserve_bytes` of the disk are left free: a full disk would stop the database too."""
 
-    def __init__(self, root: Path, reserve_bytes: int = 0) -> None:
+    def __init__(self, root: Path, reserve_bytes: int = 0, *, sync_filesystem: bool = True) -> None:
+        """`sync_filesystem` False: arrivals are brought to disk one by one, for a disk that much else writes to."""
         self._root = root.absolute()
         self._reserve_bytes = reserve_bytes
         self._incoming = self._root / "incoming"
+        self._arrived = self._root / "arrived"
         with _translated("the object store cannot be prepared"):
             self._prepare()
+            self._filesystem = Filesystem(self._root)
+        self._together = sync_filesystem and self._filesystem.can_sync
 
     def put(self, *parts: EncodedBytes) -> StoredObject:
         """Keep `parts` as one object; when this returns it outlives a power cut. The same bytes again change nothing.
 
         Raises `StorageFullError` with nothing written when less than the reserve would stay free.
         """
-        staged = self.stage(*parts)
-        self.publish([staged])
-        return staged.stored
+        stored = _stored(parts)
+        place = self._place(stored.digest)
+        with _translated("the object store cannot write"):
+            if self._kept_already(place, stored.size_bytes):
+                _sync(place)  # whoever put it may not have come as far
+            else:
+                self._refuse_when_full(stored.size_bytes)
+                self._write(parts, durable=True).rename(place)
+            _sync(place.parent)
+        return stored
 
-    def stage(self, *parts: EncodedBytes) -> "Staged":
-        """Write `parts`, durable but not yet to be found; `publish` makes an object of it, `discard` nothing.
+    def arrive(self, origin: str, *parts: EncodedBytes) -> Arrival:
+        """Keep `parts`, which `origin` sent, as one object that outlives a power cut after the next `sync`.
 
         Raises as `put` does.
         """
-        stored = StoredObject(_digest(parts), sum(len(part) for part in parts))
+        stored = _stored(parts)
+        place = self._place(stored.digest)
+        note = self._arrived / f"{stored.digest}@{quote(origin, safe='')}@{uuid.uuid4().hex}"
         with _translated("the object store cannot write"):
-            if self._kept_already(self._place(stored.digest), stored.size_bytes):
-                return Staged(stored, None)
-            self._refuse_when_full(stored.size_bytes)
-            return Staged(stored, self._write(parts))
+            is_new = not self._kept_already(place, stored.size_bytes)
+            if is_new:
+                self._refuse_when_full(stored.size_bytes)
+                durable = not self._together or stored.size_bytes > LARGE_BYTES
+                self._publish(self._write(parts, durable=durable), note, place)
+            else:
+                os.link(place, note)
+        return Arrival(stored, origin, note, is_new)
 
-    def publish(self, staged: "Sequence[Staged]") -> None:
-        """Make objects of what was staged: the directories of several are brought to disk together."""
-        shelves = set()
-        with _translated("the object store cannot write"):
-            for one in staged:
-                place = self._place(one.stored.digest)
-                shelves.add(place.parent)
-                if one.temporary is not None and (one.temporary.exists() or not place.exists()):  # else: done before
-                    one.temporary.rename(place)
-            # Also where the file was there: whoever renamed it may not have come as far as this line.
-            for shelf in shelves:
-                _sync_directory(shelf)
+    def sync(self, arrivals: Iterable[Arrival]) -> None:
+        """Return when `arrivals` outlive a power cut: on Linux, by one call for all. Raises `UnavailableError`."""
+        with _translated("the object store cannot bring what arrived to disk"):
+            if self._together:
+                self._filesystem.sync()
+            else:
+                for shelf in {self._place(arrival.stored.digest).parent for arrival in arrivals}:
+                    _sync(shelf)
+                _sync(self._arrived)
 
-    def discard(self, staged: "Staged") -> None:
-        """Let go of what was staged and not published."""
-        if staged.temporary is not None:
-            with suppress(FileNotFoundError):
-                staged.temporary.unlink()
+    def settle(self, arrivals: Iterable[Arrival]) -> None:
+        """The rows of these are certain: forget that they arrived."""
+        for arrival in arrivals:
+            arrival.note.unlink(missing_ok=True)
+
+    def refuse(self, arrival: Arrival) -> None:
+        """It shall have no row: let go of it. A later one of the same bytes must not take it for kept."""
+        arrival.note.unlink(missing_ok=True)
+        if arrival.is_new and not self._notes(arrival.stored.digest):  # somebody else may have sent the same
+            self._place(arrival.stored.digest).unlink(missing_ok=True)
+
+    def unsettled(self) -> tuple[Arrival, ...]:
+        """What arrived and was not settled; what a power cut left of others is removed."""
+        found = []
+        for note in sorted(self._arrived.iterdir()):
+            digest, origin, _ = note.name.split("@")
+            arrival = Arrival(StoredObject(digest, note.stat().st_size), unquote(origin), note, is_new=False)
+            place = self._place(digest)
+            if _has_digest(note, digest):
+                with suppress(FileExistsError):
+                    os.link(note, place)
+                found.append(arrival)
+            else:  # nobody was told that it is kept
+                damaged = place.exists() and place.samefile(note)
+                self.refuse(replace(arrival, is_new=damaged))
+        return tuple(found)
+
+    def _notes(self, digest: str) -> list[Path]:
+        return list(self._arrived.glob(f"{digest}@*"))
 
     def scratch(self) -> BinaryIO:
         """A file without a name, for what is too large for memory while it arrives; gone when it is closed.
@@ -113,8 +160,7 @@ class ObjectStore:
 
     def verify(self, digest: str) -> bool:
         """Whether the object's bytes still have its digest, without holding them all in memory."""
-        with self.path(digest).open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == digest
+        return _has_digest(self.path(digest), digest)
 
     def put_at(self, digest: str) -> datetime:
         """When the object was put last. Raises `UnknownRecordError` when it is not there."""
@@ -133,7 +179,8 @@ class ObjectStore:
                     return False
             except UnknownRecordError:
                 return True
-            self._place(digest).unlink(missing_ok=True)
+            for name in (*self._notes(digest), self._place(digest)):
+                name.unlink(missing_ok=True)
             return True
 
     def sweep(self, keep: Callable[[str], bool], older_than_s: float) -> int:
@@ -156,17 +203,20 @@ class ObjectStore:
 
     def _prepare(self) -> None:
         self._incoming.mkdir(parents=True, exist_ok=True)
+        self._arrived.mkdir(exist_ok=True)
         for shelf in _shelves(self._root):
             shelf.mkdir(exist_ok=True)
         (self._root / "lock").touch()
-        _sync_directory(self._root)
+        _sync(self._root)
         for folder in self._root.parents:  # any of them may just have been made, and its entry lies in the one above
             with suppress(PermissionError):  # in what we may not list we made nothing
-                _sync_directory(folder)
+                _sync(folder)
             if folder.is_mount():
                 break
 
     def _kept_already(self, place: Path, size_bytes: int) -> bool:
+        if not place.exists():
+            return False
         # A fresh modification time tells a sweep that is under way to leave the object alone.
         with self._lock(fcntl.LOCK_SH):
             try:
@@ -178,25 +228,38 @@ class ObjectStore:
         return True
 
     def _refuse_when_full(self, size_bytes: int) -> None:
-        free = shutil.disk_usage(self._root).free
+        room = os.statvfs(self._root)
+        free = room.f_bavail * room.f_frsize
         if free - size_bytes < self._reserve_bytes:
             raise StorageFullError(
                 f"{self._root} has {free} bytes free and {self._reserve_bytes} are kept in reserve; free some room"
             )
 
-    def _write(self, parts: Sequence[EncodedBytes]) -> Path:
+    def _write(self, parts: Sequence[EncodedBytes], *, durable: bool) -> Path:
         temporary = self._incoming / uuid.uuid4().hex
         try:
             descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o440)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 for part in parts:
                     _write_all(file, part)
-                os.fsync(descriptor)
+                if durable:
+                    os.fsync(descriptor)
         except BaseException:
             with suppress(FileNotFoundError):
                 temporary.unlink()
             raise
         return temporary
+
+    @staticmethod
+    def _publish(file: Path, note: Path, place: Path) -> None:
+        """Both names, the journal's first: what lies on a shelf after a power cut is then looked at."""
+        try:
+            os.link(file, note)
+            file.rename(place)
+        except BaseException:
+            for name in (note, file):
+                name.unlink(missing_ok=True)
+            raise
 
     @contextmanager
     def _lock(self, kind: int) -> Iterator[None]:
@@ -205,11 +268,16 @@ class ObjectStore:
             yield
 
 
-def _digest(parts: Sequence[EncodedBytes]) -> str:
+def _stored(parts: Sequence[EncodedBytes]) -> StoredObject:
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)
-    return digest.hexdigest()
+    return StoredObject(digest.hexdigest(), sum(len(part) for part in parts))
+
+
+def _has_digest(file: Path, digest: str) -> bool:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest() == digest
 
 
 def _write_all(file: RawIOBase, part: EncodedBytes) -> None:
@@ -223,8 +291,9 @@ def _shelves(root: Path) -> Iterator[Path]:
     return (root / f"{number:02x}" for number in range(256))
 
 
-def _sync_directory(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+def _sync(path: Path) -> None:
+    """A file's bytes, or a folder's names."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

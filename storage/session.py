@@ -2,14 +2,17 @@
 
 SQLite: pysqlite's own transactions are switched off. A session that may write begins with BEGIN IMMEDIATE, so that it
 never finds half-way through that somebody else was faster; a reading one begins plainly and, in WAL mode, waits for
-nobody. synchronous=FULL, and synchronous_commit=on on PostgreSQL, since a commit that answered is a promise.
+nobody. synchronous=FULL, and synchronous_commit=on on PostgreSQL, since a commit that answered is a promise. The one
+exception is asked for by name (`durable=False`): rows that are entered again, should a power cut take them.
 """
 
+import os
 import sqlite3
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self._url = _address(url)
         self.engine = _engine(self._url)
+        self._hasty = _engine(self._url, durable=False) if self.is_sqlite else self.engine
         self._reading = self.engine.execution_options(reading=True)
         self._turn = threading.Lock() if self.is_sqlite else None
 
@@ -56,14 +60,34 @@ class Database:
             yield session
 
     @contextmanager
-    def connection(self) -> Iterator[Connection]:
-        """A bare connection in a transaction that may write: for migrations, and where the ORM would cost too much."""
-        with self._own_turn(), _translated(), self.engine.begin() as connection:
+    def connection(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A bare connection in a transaction that may write: for migrations, and where the ORM would cost too much.
+
+        `durable` False: a power cut may undo the commit, until `make_durable` or any later commit. PostgreSQL, whose
+        server gathers commits by itself, makes no difference.
+        """
+        with self._own_turn(), _translated(), (self.engine if durable else self._hasty).begin() as connection:
             yield connection
+
+    def make_durable(self) -> None:
+        """Return when all that was committed outlives a power cut."""
+        if not self.is_sqlite:
+            return
+        try:  # what is no longer in the write-ahead log was on disk before it left
+            descriptor = os.open(f"{self._url.database}-wal", os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return
+        try:
+            os.fsync(descriptor)
+        except OSError as error:
+            raise UnavailableError(f"the database cannot be brought to disk: {error.strerror}") from error
+        finally:
+            os.close(descriptor)
 
     def dispose(self) -> None:
         """Close every connection."""
         self.engine.dispose()
+        self._hasty.dispose()
 
     @contextmanager
     def _own_turn(self) -> Iterator[None]:
@@ -96,7 +120,7 @@ def _address(url: str) -> URL:
     )
 
 
-def _engine(url: URL) -> Engine:
+def _engine(url: URL, *, durable: bool = True) -> Engine:
     # Parameters are hidden: they are names and birth dates, and errors end up in logs.
     options: dict[str, Any] = {
         "hide_parameters": True,
@@ -110,15 +134,15 @@ def _engine(url: URL) -> Engine:
         return engine
     Path(url.database or "").absolute().parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY_S}, **options)
-    event.listen(engine, "connect", _set_up_sqlite)
+    event.listen(engine, "connect", partial(_set_up_sqlite, synchronous="FULL" if durable else "NORMAL"))
     event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 
-def _set_up_sqlite(connection: Any, _record: object) -> None:
+def _set_up_sqlite(connection: Any, _record: object, *, synchronous: str) -> None:
     connection.isolation_level = None
     _write_ahead(connection)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
+    for pragma in (f"synchronous={synchronous}", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

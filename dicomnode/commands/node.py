@@ -42,7 +42,11 @@ def serve(config: Config = None) -> None:
     database = Database(settings.database_url)
     upgrade(database)
     catalogue, cases, outbox = Catalogue(database), Cases(database), Outbox(database)
-    store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
+    store = ObjectStore(
+        settings.storage.path / "objects",
+        settings.storage.reserve_bytes,
+        sync_filesystem=settings.storage.sync_filesystem,
+    )
 
     audit = AuditTrail(settings)
     stop = _stop_on_signals()

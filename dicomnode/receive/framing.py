@@ -6,7 +6,9 @@ are not looked at, only tags, VRs and lengths.
 
 import struct
 import zlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from storage.records import EncodedBytes
 
@@ -28,19 +30,28 @@ MAX_INFLATED_BYTES = 4 << 30
 """What a deflated data set may grow to, so that a small one cannot fill the memory."""
 
 
+class Element(NamedTuple):
+    """Where the value of an element lies, and its VR (empty when implicit)."""
+
+    vr: bytes
+    start: int
+    stop: int
+
+
 @dataclass(frozen=True, slots=True)
 class Framing:
     """Where the parts of a whole data set lie.
 
     `body` is the data set, inflated; its bytes before `header_end` hold the elements ahead of the pixel data,
     `pixels` the value of the pixel data (None: there is none). `fragments` counts those of encapsulated pixel data
-    without the offset table (None: native).
+    without the offset table (None: native). `elements` are those on top, ahead of the pixel data, by tag.
     """
 
     body: EncodedBytes = field(repr=False)
     header_end: int
     pixels: slice | None = None
     fragments: int | None = None
+    elements: Mapping[int, Element] = field(default_factory=dict, repr=False)
 
 
 def frame(dataset: EncodedBytes, *, explicit: bool, little_endian: bool, deflated: bool) -> Framing:
@@ -49,7 +60,7 @@ def frame(dataset: EncodedBytes, *, explicit: bool, little_endian: bool, deflate
     walk = _Walk(body, explicit=explicit, little_endian=little_endian)
     walk.elements(0, len(body), depth=0, open_ended=False)
     header_end = len(body) if walk.header_end is None else walk.header_end
-    return Framing(body, header_end, walk.pixels, walk.fragments)
+    return Framing(body, header_end, walk.pixels, walk.fragments, walk.top)
 
 
 def _inflate(dataset: EncodedBytes) -> bytes:
@@ -76,6 +87,7 @@ class _Walk:
         self.header_end: int | None = None
         self.pixels: slice | None = None
         self.fragments: int | None = None
+        self.top: dict[int, Element] = {}
 
     def elements(self, at: int, end: int, *, depth: int, open_ended: bool) -> int:
         """Read elements up to `end`, or to the item's delimiter when `open_ended`; where the next thing starts."""
@@ -109,8 +121,11 @@ class _Walk:
             after = value + length
             if vr == b"SQ":
                 self._items(value, after, depth, open_ended=False)
-        if depth == 0 and tag in PIXEL_TAGS:
-            self.pixels = slice(value, after)
+        if depth == 0:
+            if tag in PIXEL_TAGS:
+                self.pixels = slice(value, after)
+            elif self.header_end is None:
+                self.top[tag] = Element(vr, value, after)
         return after
 
     def _head(self, tag: int, at: int, end: int) -> tuple[bytes, int, int]:

@@ -1,8 +1,10 @@
 """Instances of several associations that reach disk and index together.
 
-Each association writes and publishes its own bytes, since the disk brings several directories to itself at a time;
-whoever comes first then enters what has gathered meanwhile, for all of them, in one transaction. Nobody waits for a
-partner: alone, an instance is committed at once.
+Each association writes its own bytes; whoever comes first then brings what has gathered meanwhile to disk and enters it
+in one transaction, for all of them. Nobody waits for a partner: alone, an instance is committed at once.
+
+Only the files are on disk then. Their rows follow with `settle`, some hundred at a time and behind the answers: until
+then the store knows what arrived, and whatever a power cut took out of the index is entered again at the next start.
 """
 
 import threading
@@ -12,7 +14,7 @@ from datetime import datetime
 
 from storage.catalogue import Catalogue
 from storage.errors import StorageError
-from storage.objects import ObjectStore, Staged
+from storage.objects import Arrival, ObjectStore
 from storage.records import AddOutcome, InstanceRecord
 
 MOST_AT_ONCE = 64
@@ -22,14 +24,14 @@ MOST_AT_ONCE = 64
 class _Entry:
     """One instance that waits, and what became of it."""
 
-    staged: Staged
+    arrival: Arrival
     record: InstanceRecord
     due_at: datetime
     outcome: AddOutcome | None = None
     trouble: Exception | None = None
 
     @property
-    def is_settled(self) -> bool:
+    def is_through(self) -> bool:
         return self.outcome is not None or self.trouble is not None
 
 
@@ -40,29 +42,33 @@ class GroupCommit:
         self._store = store
         self._catalogue = catalogue
         self._waiting: list[_Entry] = []
+        self._unsettled: list[Arrival] = []
         self._gathering = threading.Lock()
         self._committing = threading.Lock()
 
-    def __call__(self, staged: Staged, record: InstanceRecord, due_at: datetime) -> AddOutcome:
-        self._publish(staged)
-        entry = _Entry(staged, record, due_at)
+    def __call__(self, arrival: Arrival, record: InstanceRecord, due_at: datetime) -> AddOutcome:
+        entry = _Entry(arrival, record, due_at)
         with self._gathering:
             self._waiting.append(entry)
         with self._committing:
-            while not entry.is_settled:  # nobody before us took it along
+            while not entry.is_through:  # nobody before us took it along
                 self._commit(self._gathered())
         if entry.trouble is not None:
+            self._store.refuse(arrival)
             raise entry.trouble
         if entry.outcome is None:
             raise StorageError("an instance was neither kept nor refused")
         return entry.outcome
 
-    def _publish(self, staged: Staged) -> None:
-        try:
-            self._store.publish([staged])
-        except BaseException:
-            self._store.discard(staged)
-            raise
+    def settle(self) -> None:
+        """Bring the rows of what was answered to disk. Raises `StorageError`; what is left is for the next call."""
+        with self._gathering:
+            arrivals = list(self._unsettled)
+        if arrivals:
+            self._catalogue.make_durable()
+            self._store.settle(arrivals)
+            with self._gathering:
+                del self._unsettled[: len(arrivals)]
 
     def _gathered(self) -> list[_Entry]:
         with self._gathering:
@@ -71,14 +77,16 @@ class GroupCommit:
 
     def _commit(self, entries: Sequence[_Entry]) -> None:
         try:
-            outcomes = self._catalogue.add_instances([(entry.record, entry.due_at) for entry in entries])
+            self._store.sync(entry.arrival for entry in entries)
+            outcomes = self._catalogue.add_instances([(entry.record, entry.due_at) for entry in entries], durable=False)
         except Exception as error:  # noqa: BLE001 - each association must hear of its own
             if len(entries) == 1:
                 entries[0].trouble = error
-                self._store.discard(entries[0].staged)
                 return
             for entry in entries:  # one by one: the trouble of one is not that of all
                 self._commit([entry])
             return
+        with self._gathering:
+            self._unsettled += [entry.arrival for entry in entries]
         for entry, outcome in zip(entries, outcomes, strict=True):
             entry.outcome = outcome

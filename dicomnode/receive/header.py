@@ -4,23 +4,27 @@ Functional groups are looked into, so that an enhanced multi-frame image answers
 """
 
 import math
+import re
 import struct
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import lru_cache
 from io import BytesIO
 from typing import Any
 
+from pydicom.charset import convert_encodings
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataelem import RawDataElement
 from pydicom.dataset import Dataset
 from pydicom.filereader import read_dataset
 from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence as DicomSequence
+from pydicom.tag import BaseTag
 
 from storage.records import EncodedBytes
 
 from ..errors import NotParsableError
+from .framing import Element, frame
 
 UNREADABLE = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError, NotImplementedError, struct.error)
 """What pydicom raises on a value that is not what its VR says; OverflowError and UnicodeError are among these."""
@@ -102,6 +106,8 @@ TAGS = {
     if (tag := tag_for_keyword(keyword)) is not None
 }
 WANTED_TAGS = list(TAGS.values())
+GROUP_TAGS = frozenset(TAGS[keyword] for keyword in GROUPS)
+CHARACTER_SET = TAGS["SpecificCharacterSet"]
 
 Value = str | int | float | list[str | int | float]
 
@@ -109,21 +115,27 @@ Value = str | int | float | list[str | int | float]
 class Header:
     """The elements ahead of the pixel data, read by keyword."""
 
-    def __init__(self, encoded: EncodedBytes, *, explicit: bool, little_endian: bool) -> None:
-        try:
-            self._dataset = read_dataset(
-                BytesIO(encoded),
-                is_implicit_VR=not explicit,
-                is_little_endian=little_endian,
-                specific_tags=WANTED_TAGS,
-            )
-        except (*UNREADABLE, OSError) as error:
-            raise NotParsableError("the header cannot be read") from error
-        self._character_set = _encoded(self._dataset, TAGS["SpecificCharacterSet"])
+    def __init__(
+        self,
+        encoded: EncodedBytes,
+        *,
+        explicit: bool,
+        little_endian: bool,
+        elements: Mapping[int, Element] | None = None,
+    ) -> None:
+        """`elements` is where they lie, for who knows it already. Raises `NotParsableError`."""
+        if elements is None:
+            elements = frame(encoded, explicit=explicit, little_endian=little_endian, deflated=False).elements
+        self._encoded = encoded
+        self._elements = elements
+        self._explicit = explicit
+        self._little_endian = little_endian
+        self._character_set = self._value(CHARACTER_SET)
+        self._groups = () if GROUP_TAGS.isdisjoint(elements) else tuple(_groups(self._whole()))
 
     def has(self, keyword: str) -> bool:
         """Whether the element is there, with or without a value."""
-        return keyword in self._dataset
+        return TAGS.get(keyword) in self._elements
 
     def text(self, keyword: str) -> str:
         """The value as text without padding; empty when there is none or it cannot be read."""
@@ -163,26 +175,65 @@ class Header:
                     return value
         return None
 
-    @cached_property
-    def _groups(self) -> tuple[Dataset, ...]:
-        return tuple(_groups(self._dataset))
-
     def _top(self, keyword: str) -> "_Decoded":
         """The value on top: of what the slices of a series have in common, only the first one's is decoded."""
         tag = TAGS.get(keyword)
-        if tag is None or tag not in self._dataset.keys():  # noqa: SIM118 - the library's own test makes a tag first
+        if tag is None or tag not in self._elements:
             return NOTHING
-        raw = self._dataset.get_item(tag)
-        if not isinstance(raw, RawDataElement) or raw.value is None or len(raw.value) > MAX_REMEMBERED_BYTES:
-            return _Decoded.of(_get(self._dataset, keyword))
-        key = (tag, raw.VR, raw.value, raw.is_little_endian, self._character_set)
+        value = self._value(tag)
+        if len(value) > MAX_REMEMBERED_BYTES:
+            return self._decoded(tag, keyword)
+        key = (tag, self._elements[tag].vr, value, self._little_endian, self._character_set)
         decoded = REMEMBERED.get(key)
         if decoded is None:
-            decoded = _Decoded.of(_get(self._dataset, keyword))
+            decoded = _plain_ascii(self._elements[tag].vr, value) or self._decoded(tag, keyword)
             if len(REMEMBERED) >= MAX_REMEMBERED:
                 REMEMBERED.clear()
             REMEMBERED[key] = decoded
         return decoded
+
+    def _value(self, tag: int) -> bytes:
+        """As it was sent; empty when it is not there."""
+        element = self._elements.get(tag)
+        return b"" if element is None else bytes(self._encoded[element.start : element.stop])
+
+    def _decoded(self, tag: int, keyword: str) -> "_Decoded":
+        value = self._value(tag)
+        vr = self._elements[tag].vr.decode("ascii") or None
+        raw = RawDataElement(
+            BaseTag(tag),
+            vr,
+            len(value),
+            value,
+            0,
+            not self._explicit,
+            self._little_endian,  # as the library reads it
+        )
+        dataset = Dataset({raw.tag: raw})
+        dataset.set_original_encoding(not self._explicit, self._little_endian, _encodings(self._character_set))
+        return _Decoded.of(_get(dataset, keyword))
+
+    def _whole(self) -> Dataset:
+        """Everything, read by the library: for what lies in sequences."""
+        try:
+            return read_dataset(
+                BytesIO(self._encoded),
+                is_implicit_VR=not self._explicit,
+                is_little_endian=self._little_endian,
+                specific_tags=WANTED_TAGS,
+            )
+        except (*UNREADABLE, OSError) as error:
+            raise NotParsableError("the header cannot be read") from error
+
+
+@lru_cache(maxsize=64)
+def _encodings(character_set: bytes) -> list[str]:
+    """Of a Specific Character Set as it was sent: what the library decodes text with (PS3.3 C.12.1.1.2)."""
+    names = character_set.decode("ascii", "replace").rstrip("\0 ").split("\\")
+    try:
+        return convert_encodings([name.strip() for name in names])
+    except UNREADABLE:
+        return convert_encodings(None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,19 +253,33 @@ class _Decoded:
 
 
 NOTHING = _Decoded("", None)
+NUMBERS: Mapping[bytes, type[int] | type[float]] = {b"IS": int, b"DS": float}
+NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]+)?")
+
+
+def _plain_ascii(vr: bytes, value: bytes) -> _Decoded | None:
+    """What differs from slice to slice, UIDs and decimal numbers, without the library; None for it to look at."""
+    if vr == b"UI" and b"\\" not in value:
+        uid = value.decode("ascii", "replace").strip("\0 ")
+        return _Decoded(uid, uid or None)
+    number = NUMBERS.get(vr)
+    if number is None:
+        return None
+    texts = [text.strip(" ") for text in value.decode("ascii", "replace").split("\\")]
+    try:
+        numbers = [number(text) for text in texts if NUMBER.fullmatch(text)]
+    except ValueError:  # a fraction where a whole number must be
+        return None
+    if len(numbers) != len(texts) or not all(map(math.isfinite, numbers)):
+        return None
+    return _Decoded("\\".join(texts), [*numbers] if len(numbers) > 1 else numbers[0])
+
+
 REMEMBERED: dict[tuple[Any, ...], _Decoded] = {}
 """Decoded values by all they depend on. Threads may decode one twice; nothing else can go wrong between them."""
 
 MAX_REMEMBERED = 2048
 MAX_REMEMBERED_BYTES = 256
-
-
-def _encoded(dataset: Dataset, tag: int) -> bytes | str | None:
-    """A value as it was sent."""
-    if tag not in dataset.keys():  # noqa: SIM118 - as above
-        return None
-    element = dataset.get_item(tag)
-    return element.value if isinstance(element, RawDataElement) else str(element.value)
 
 
 def _groups(dataset: Dataset) -> Iterator[Dataset]:

@@ -43,7 +43,7 @@ class Ingest:
         self._store = store
         self._catalogue = catalogue
         self._commit = GroupCommit(store, catalogue)
-        self._quiet_time = timedelta(seconds=settings.matching.quiet_time_s)
+        self.quiet_time = timedelta(seconds=settings.matching.quiet_time_s)
         self._domain = settings.node.patient_id_domain
         self._domains = {
             peer.ae_title: peer.patient_id_domain for peer in settings.peers.values() if peer.patient_id_domain
@@ -52,31 +52,38 @@ class Ingest:
 
     def __call__(self, received: ReceivedInstance) -> AddOutcome:
         header, framing = checked(received)
-        staged = self._store.stage(file_head(received), received.dataset)
+        arrival = self._store.arrive(received.calling_ae_title, file_head(received), received.dataset)
         try:
-            record = self._record(received, header, framing, staged.stored)
+            record = self._record(received, header, framing, arrival.stored)
         except BaseException:
-            self._store.discard(staged)
+            self._store.refuse(arrival)
             raise
-        outcome = self._commit(staged, record, received.received_at + self._quiet_time)
+        outcome = self._commit(arrival, record, received.received_at + self.quiet_time)
         if self._on_kept is not None:
             self._on_kept(record)
         return outcome
 
-    def again(self, stored: StoredObject, received: ReceivedInstance) -> AddOutcome:
-        """Enter an instance whose bytes are already kept as `stored`; its quiet time is over.
+    def settle(self) -> None:
+        """Bring the rows of what was taken to disk. Raises `StorageError`; whoever calls it may try again."""
+        self._commit.settle()
+
+    def again(
+        self, stored: StoredObject, received: ReceivedInstance, quiet_time: timedelta = timedelta()
+    ) -> AddOutcome:
+        """Enter an instance whose bytes are already kept as `stored`; its quiet time is over, or is `quiet_time`.
 
         Who sent it is not in its file: it is taken to be who sent the other instances of its series, where there are
-        such, since that says who issued a Patient ID without issuer.
+        such and nobody knows better, since that says who issued a Patient ID without issuer.
         """
-        return self._catalogue.add_instance(self.described(stored, received), received.received_at)
+        return self._catalogue.add_instance(self.described(stored, received), received.received_at + quiet_time)
 
     def described(self, stored: StoredObject, received: ReceivedInstance) -> InstanceRecord:
         """What the index would keep of it. Raises `ReceiveError`."""
         header, framing = checked(received)
-        with suppress(UnknownRecordError):
-            source = self._catalogue.series(header.text("SeriesInstanceUID")).source_ae_title
-            received = replace(received, calling_ae_title=source)
+        if not received.calling_ae_title:
+            with suppress(UnknownRecordError):
+                source = self._catalogue.series(header.text("SeriesInstanceUID")).source_ae_title
+                received = replace(received, calling_ae_title=source)
         return self._record(received, header, framing, stored)
 
     def _record(
@@ -102,7 +109,12 @@ def checked(received: ReceivedInstance) -> tuple[Header, Framing]:
         little_endian=little_endian,
         deflated=received.transfer_syntax_uid in DEFLATED_SYNTAXES,
     )
-    header = Header(bytes(framing.body[: framing.header_end]), explicit=explicit, little_endian=little_endian)
+    header = Header(
+        bytes(framing.body[: framing.header_end]),
+        explicit=explicit,
+        little_endian=little_endian,
+        elements=framing.elements,
+    )
     _check_identifiers(received, header)
     check_pixels(received.sop_class_uid, received.transfer_syntax_uid, header, framing)
     return header, framing

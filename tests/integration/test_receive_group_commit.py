@@ -27,10 +27,10 @@ class Slow(Catalogue):
         self.batches: list[int] = []
         self.refused = ""
 
-    def add_instances(self, instances: Any) -> list[AddOutcome]:
+    def add_instances(self, instances: Any, *, durable: bool = True) -> list[AddOutcome]:
         self.batches.append(len(instances))
         self._refuse([instance for instance, _ in instances])
-        return super().add_instances(instances)
+        return super().add_instances(instances, durable=durable)
 
     def _refuse(self, instances: list[InstanceRecord]) -> None:
         if self.refused in {instance.sop_instance_uid for instance in instances}:

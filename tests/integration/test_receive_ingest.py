@@ -154,12 +154,12 @@ def test_what_fails_leaves_nothing_visible(memory: Memory, monkeypatch: pytest.M
     instance = received(with_pixels(sample_dataset()))
 
     def failing(error: Exception) -> Callable[..., None]:
-        def fail(*_: object) -> None:
+        def fail(*_: object, **__: object) -> None:
             raise error
 
         return fail
 
-    monkeypatch.setattr(memory.objects, "stage", failing(StorageFullError("full")))
+    monkeypatch.setattr(memory.objects, "arrive", failing(StorageFullError("full")))
     with pytest.raises(StorageFullError):
         memory.take(instance)
     monkeypatch.undo()

@@ -176,7 +176,7 @@ def test_a_marked_patient_reaches_no_log_line(logged: io.StringIO, start_receive
 def test_an_unforeseen_failure_is_answered_and_its_words_are_not_logged(
     logged: io.StringIO, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError(MARK)
 
     monkeypatch.setattr(receiver.catalogue, "add_instances", fail)

@@ -209,7 +209,7 @@ def test_the_bytes_and_the_name_are_on_disk_before_put_returns(
     store.put(b"x")
     assert calls == ["fsync file", "rename", "fsync folder"]
     store.put(b"x")
-    assert calls[3:] == ["fsync folder"]
+    assert calls[3:] == ["fsync file", "fsync folder"]
 
 
 def test_folders_that_were_made_just_before_the_store_are_on_disk(
