@@ -11,7 +11,20 @@ import typer
 
 from storage.errors import StorageError
 
-from .commands import aligned, audit, benchmark, conflicts, conformance, files, ledger, node, peers, train, upkeep
+from .commands import (
+    aligned,
+    audit,
+    benchmark,
+    conflicts,
+    conformance,
+    fetching,
+    files,
+    ledger,
+    node,
+    peers,
+    train,
+    upkeep,
+)
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
 from .observe.logs import configure_logs
@@ -32,6 +45,7 @@ app.command()(aligned.metrics)
 app.command()(peers.send)
 app.command()(peers.echo)
 app.command()(peers.find)
+app.command()(fetching.fetch)
 app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
 app.add_typer(conflicts.conflicts_app, name="conflicts")

@@ -4,6 +4,7 @@ Whatever is due, and whatever was completed but not yet matched, stands in the c
 the next run takes up where this one was. Matching again gives the same plans, and a plan has one case for ever.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +13,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from storage.cases import TRANSITIONS, Cases
 from storage.catalogue import Catalogue
-from storage.records import CaseRecord, CaseState, SeriesRecord
+from storage.fetches import Fetches
+from storage.records import CaseRecord, CaseState, FusionPlan, PartnerWanted, SeriesRecord
 
 from .match import Matching, completeness, group_name, match
 from .observe.metrics import SERIES_COMPLETED
@@ -29,7 +31,9 @@ RETRY_AFTER = timedelta(minutes=1)
 class Scheduler:
     """Completes and matches series. One per node; `run_once` does one round with a clock of the caller's."""
 
-    def __init__(self, settings: Settings, catalogue: Catalogue, cases: Cases) -> None:
+    def __init__(self, settings: Settings, catalogue: Catalogue, cases: Cases, fetches: Fetches | None = None) -> None:
+        """Without `fetches` nobody is asked for partners that have not come."""
+        self._fetches = fetches
         self._settings = settings
         self._catalogue = catalogue
         self._cases = cases
@@ -112,12 +116,13 @@ class Scheduler:
                 evidence=list(found.evidence),
             )
 
-    def _match(self, series: SeriesRecord, now: datetime) -> None:  # noqa: ARG002 - one signature for both steps
+    def _match(self, series: SeriesRecord, now: datetime) -> None:
         uid = series.series_instance_uid
         candidates = self._catalogue.series_of_patient_id(series.patient.patient_id)
         matching = match(series, candidates, self._catalogue.instances, self._settings)
         for decision in matching.decisions:
-            case, is_new = self._cases.open(decision.plan, decision.patient_key, decision.state, decision.cause, ACTOR)
+            cause = "; ".join((decision.cause, *self._brought(decision.plan)))
+            case, is_new = self._cases.open(decision.plan, decision.patient_key, decision.state, cause, ACTOR)
             self._tell(case, is_new)
         self._let_give_way(matching)
         if not matching.decisions:
@@ -127,8 +132,36 @@ class Scheduler:
                 series_instance_uid=uid,
                 reasons=list(matching.waiting),
             )
+        self._want(matching.missing, now)
         self._catalogue.mark_matched(uid)
         self._not_before.pop(uid, None)
+
+    def _want(self, missing: Sequence[PartnerWanted], now: datetime) -> None:
+        """Note which partners are to be asked for, of whom the rules say; whoever fetches finds the rows."""
+        if self._fetches is None:
+            return
+        sources = {rule.name: rule.prefetch_from for rule in self._settings.rules}
+        at = now + timedelta(seconds=self._settings.prefetch.delay_s)
+        for wanted in missing:
+            for peer in sources[wanted.rule]:
+                if self._fetches.want(wanted, peer, at):
+                    log.info(
+                        "a partner is missing and will be asked for",
+                        action="partner_wanted",
+                        rule=wanted.rule,
+                        modality=wanted.modality,
+                        peer=peer,
+                        series_instance_uid=wanted.series_instance_uid,
+                    )
+
+    def _brought(self, plan: FusionPlan) -> list[str]:
+        """Which series of the plan are here because they were asked for, and why."""
+        if self._fetches is None:
+            return []
+        fetched = {uid: self._fetches.that_brought(uid) for uid in plan.series_instance_uids}
+        return [
+            f"series {uid} was fetched from {fetch.peer}: {fetch.reason}" for uid, fetch in fetched.items() if fetch
+        ]
 
     def _let_give_way(self, matching: Matching) -> None:
         """Replace the cases of groups that have a newer plan now, and of groups that nothing asks for any more."""

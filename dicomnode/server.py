@@ -30,6 +30,7 @@ from .receive import storage_scp
 from .receive.direct_scp import DirectScp
 from .receive.ingest import Ingest
 from .receive.listener import Listener
+from .receive.outcome import Take
 from .receive.places import Places
 from .receive.second_look import SecondLook
 from .receive.settling import Settling
@@ -84,6 +85,11 @@ class Server:
     def tls_port(self) -> int:
         """Where it listens with TLS, likewise."""
         return self._port_of(self._encrypted, self._settings.node.tls_port)
+
+    @property
+    def take(self) -> Take:
+        """Keeps an instance that came another way as one that was sent here."""
+        return self._take
 
     @property
     def busy(self) -> int:

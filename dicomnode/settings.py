@@ -165,6 +165,17 @@ class PeerSettings(Section):
     transfer_syntaxes: tuple[str, ...] = ()
     commitment_timeout_s: Seconds = 300
     commitment_report: Literal["new", "same", "refuse"] = "new"
+    prefetch: Literal["no", "move", "get", "dicomweb"] = "no"
+    dicomweb_url: str = ""
+    dicomweb_authorization: str = Field(default="", repr=False)
+
+    @model_validator(mode="after")
+    def _dicomweb_has_an_address(self) -> "PeerSettings":
+        if self.dicomweb_url and not re.match(r"https?://[^/]", self.dicomweb_url):
+            raise ValueError("dicomweb_url is an address such as https://pacs.hospital.example/dicom-web")
+        if self.prefetch == "dicomweb" and not self.dicomweb_url:
+            raise ValueError('prefetch = "dicomweb" needs dicomweb_url')
+        return self
 
 
 class MatchingSettings(Section):
@@ -184,7 +195,23 @@ class RuleSettings(Section):
     window_hours: Seconds = 72
     recipe: str = "default"
     destinations: tuple[str, ...] = ()
+    prefetch_from: tuple[str, ...] = ()
     send_quality_when_rejected: bool = False
+
+
+class PrefetchSettings(Section):
+    """`[prefetch]`: how much is asked of peers for the partners that rules miss, and how patiently."""
+
+    delay_s: Annotated[float, Field(ge=0)] = 300
+    max_studies: Annotated[int, Field(ge=1)] = 2
+    max_age_days: Annotated[int, Field(ge=1)] = 3650
+    max_instances: Annotated[int, Field(ge=1)] = 10000
+    max_at_once: Annotated[int, Field(ge=1)] = 1
+    max_per_day: Annotated[int, Field(ge=1)] = 200
+    poll_s: Seconds = 5
+    first_retry_s: Seconds = 60
+    longest_retry_s: Seconds = 3600
+    max_attempts: Annotated[int, Field(ge=1)] = 12
 
 
 class GateSettings(Section):
@@ -290,6 +317,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     peers: dict[str, PeerSettings] = Field(default_factory=dict)
     matching: MatchingSettings = MatchingSettings()
+    prefetch: PrefetchSettings = PrefetchSettings()
     rules: tuple[RuleSettings, ...] = ()
     recipes: dict[str, RecipeSettings] = Field(default_factory=lambda: {"default": RecipeSettings()})
     workers: WorkerSettings = WorkerSettings()
@@ -347,10 +375,17 @@ class Settings(BaseSettings):
                 raise ValueError(
                     f"rule {rule.name!r} names the recipe {rule.recipe!r}; known are {', '.join(sorted(self.recipes))}"
                 )
+            known = ", ".join(sorted(self.peers)) or "none"
             for destination in rule.destinations:
                 if destination not in self.peers:
-                    known = ", ".join(sorted(self.peers)) or "none"
                     raise ValueError(f"rule {rule.name!r} sends to the peer {destination!r}; known are {known}")
+            for source in rule.prefetch_from:
+                if source not in self.peers:
+                    raise ValueError(f"rule {rule.name!r} asks the peer {source!r}; known are {known}")
+                if self.peers[source].prefetch == "no":
+                    raise ValueError(
+                        f"rule {rule.name!r} asks the peer {source!r}: say in its prefetch how, move, get or dicomweb"
+                    )
         return self
 
     @property

@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from .column_types import HeaderText, Named, UtcTime
-from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, SeriesState
+from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, FetchState, SeriesState
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up only in a column that is called INTEGER."""
@@ -253,7 +253,7 @@ class DeliveryRow(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"))
     destination: Mapped[str]
-    series_instance_uid: Mapped[str]
+    series_instance_uid: Mapped[str] = mapped_column(index=True)
     series: Mapped[dict[str, Any]]
     state: Mapped[DeliveryState] = mapped_column(Named(DeliveryState))
     attempts: Mapped[int]
@@ -289,3 +289,43 @@ class PromiseRow(Base):
 
     sop_instance_uid: Mapped[str] = mapped_column(primary_key=True)
     promised_at: Mapped[datetime]
+
+
+class FetchRow(Base):
+    """A partner study that a rule misses, asked of one peer. `wish` names rule, modality, study in need and peer."""
+
+    __tablename__ = "fetches"
+    __table_args__ = (UniqueConstraint("wish"), Index(None, "state", "next_attempt_at"))
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    wish: Mapped[str] = mapped_column(String(64))
+    rule: Mapped[str]
+    modality: Mapped[str]
+    peer: Mapped[str]
+    for_series_uid: Mapped[str]
+    patient_id: Mapped[str]
+    issuer: Mapped[str]
+    patient_name: Mapped[str]
+    patient_birth_date: Mapped[str]
+    patient_sex: Mapped[str]
+    earliest: Mapped[datetime]
+    latest: Mapped[datetime]
+    state: Mapped[FetchState] = mapped_column(Named(FetchState))
+    reason: Mapped[str]
+    attempts: Mapped[int]
+    next_attempt_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class FetchedSeriesRow(Base):
+    """A series that a peer was asked to send, for one wish. `instances` is how many it says there are, 0: unknown."""
+
+    __tablename__ = "fetched_series"
+    __table_args__ = (Index(None, "asked_at"),)
+
+    series_instance_uid: Mapped[str] = mapped_column(primary_key=True)
+    study_instance_uid: Mapped[str]
+    fetch_id: Mapped[int] = mapped_column(ForeignKey("fetches.id"), index=True)
+    instances: Mapped[int]
+    asked_at: Mapped[datetime]

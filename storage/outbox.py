@@ -157,6 +157,12 @@ class Outbox:
         with self._database.reading() as session:
             return tuple(_delivery(row) for row in session.scalars(wanted))
 
+    def made(self, series_instance_uid: str) -> bool:
+        """Whether that series was made here and sent, or is on its way."""
+        wanted = select(DeliveryRow.id).where(DeliveryRow.series_instance_uid == series_instance_uid).limit(1)
+        with self._database.reading() as session:
+            return session.scalar(wanted) is not None
+
     def of_case(self, case_id: str) -> tuple[Delivery, ...]:
         """Every delivery of the case."""
         wanted = select(DeliveryRow).where(DeliveryRow.case_id == case_id).order_by(DeliveryRow.id)

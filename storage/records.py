@@ -390,3 +390,58 @@ class CommitmentRequest:
     next_attempt_at: datetime | None
     last_error: str = ""
     failed: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerWanted:
+    """What a rule misses: a study of `modality` of the patient, acquired between the two times.
+
+    `series_instance_uid` is the series that waits for it, `study_instance_uid` its study.
+    """
+
+    rule: str
+    modality: str
+    patient: PatientIdentity
+    study_instance_uid: str
+    series_instance_uid: str
+    earliest: datetime
+    latest: datetime
+
+
+class FetchState(StrEnum):
+    """Where the fetching of a partner stands. `refused`: found, but not to be had by the limits or the identity."""
+
+    WANTED = "wanted"
+    FETCHING = "fetching"
+    ARRIVED = "arrived"
+    NOTHING = "nothing"
+    REFUSED = "refused"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class FetchSeries:
+    """A series at a peer. `instances` is how many the peer says there are, 0 where it does not say."""
+
+    study_instance_uid: str
+    series_instance_uid: str
+    instances: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """A partner that is asked of a peer, why it is where it is, and the series that are brought."""
+
+    fetch_id: int
+    rule: str
+    modality: str
+    peer: str
+    for_series_uid: str
+    patient: PatientIdentity
+    earliest: datetime
+    latest: datetime
+    state: FetchState
+    reason: str
+    attempts: int
+    next_attempt_at: datetime | None
+    series: tuple[FetchSeries, ...] = ()

@@ -11,6 +11,8 @@ from .. import settings as node_settings
 from ..network.association import MAX_CONTEXTS
 from ..network.find import RETURN_KEYS
 from ..network.sop_classes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION, NamedUid
+from ..prefetch.retrieve import MOST_SYNTAXES
+from ..prefetch.search import STUDY_KEYS
 from ..receive.status import OUTCOMES, STATUSES, SUCCESS
 from ..send.storage_commitment import FAILURE_REASONS
 from ..send.transcode import COMPRESSIONS, FALLBACKS
@@ -19,6 +21,11 @@ NAMES = {named.uid: named.name for named in (*STORAGE_CLASSES, *TRANSFER_SYNTAXE
 
 COMMITMENT = NamedUid("Storage Commitment Push Model SOP Class", "1.2.840.10008.1.20.1")
 PATIENT_ROOT_FIND = NamedUid("Patient Root Query/Retrieve Information Model – FIND", "1.2.840.10008.5.1.4.1.2.1.1")
+RETRIEVALS = tuple(
+    NamedUid(f"{root} Root Query/Retrieve Information Model – {what}", f"1.2.840.10008.5.1.4.1.2.{number}.{end}")
+    for root, number in (("Patient", 1), ("Study", 2))
+    for what, end in (("MOVE", 2), ("GET", 3))
+)
 STUDY_ROOT_FIND = NamedUid("Study Root Query/Retrieve Information Model – FIND", "1.2.840.10008.5.1.4.1.2.2.1")
 
 DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -95,6 +102,8 @@ def _services() -> Iterator[str]:
             ("Storage commitment, push model", _named(COMMITMENT), "yes", "yes"),
             ("Query", _named(PATIENT_ROOT_FIND), "yes", "no"),
             ("Query", _named(STUDY_ROOT_FIND), "yes", "no"),
+            *(("Retrieve", _named(retrieval), "yes", "no") for retrieval in RETRIEVALS),
+            ("DICOMweb", "QIDO-RS studies and series, WADO-RS study and series, as user agent", "yes", "no"),
         ),
     )
     yield "The node answers no query and hands out no instance. It has no DICOMweb service of its own."
@@ -218,11 +227,22 @@ def _sending() -> Iterator[str]:
     yield "### Query"
     yield ""
     yield (
-        "`dicomnode find` asks with Study Root, at the level PATIENT with Patient Root. These keys are always asked "
-        "for; the person who asks adds others, and what they must match."
+        "`dicomnode find` asks with Study Root, at the level PATIENT, and of peers that accept nothing else, with "
+        "Patient Root. These keys are always asked for; the person who asks adds others, and what they must match."
     )
     yield ""
     yield from _table(("Level", "Return keys"), ((level, ", ".join(keys)) for level, keys in RETURN_KEYS.items()))
+    yield "### Retrieval of missing partners"
+    yield ""
+    yield (
+        "Where a rule names peers in `prefetch_from`, a series that waits for a partner makes the node ask them: for "
+        "studies of the Patient ID, of the dates that the rule's window allows and of the modality, then for their "
+        "series. What the peer says of the patient must agree as in matching: "
+        f"{', '.join(STUDY_KEYS[2:6])}. The series are then moved to the node (C-MOVE), brought by C-GET, for which "
+        f"the node proposes every storage class as SCP, image classes in {MOST_SYNTAXES} transfer syntaxes and the "
+        "others uncompressed, or by WADO-RS, as each is kept (transfer-syntax=*). `dicomnode fetch` does it by hand."
+    )
+    yield ""
 
 
 def _derived() -> Iterator[str]:

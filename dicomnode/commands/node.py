@@ -12,6 +12,7 @@ import typer
 from storage.cases import Cases
 from storage.catalogue import Catalogue
 from storage.commitments import Commitments
+from storage.fetches import Fetches
 from storage.migrate import upgrade
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
@@ -22,6 +23,7 @@ from ..errors import SettingsError
 from ..observe.audit_trail import AuditTrail
 from ..observe.logs import configure_logs
 from ..observe.metrics import CASES
+from .fetching import file_in, status_of_taking, why_not_one_patient
 from .terminal import Config, settings_from
 
 log = structlog.get_logger(__name__)
@@ -32,6 +34,7 @@ PARENT_CHECK_S = 0.5
 def serve(config: Config = None) -> None:
     """Receive, match, fuse and deliver until SIGTERM or SIGINT."""
     from ..engine import LocalEngine
+    from ..prefetch import Prefetcher
     from ..scheduler import Scheduler
     from ..send.outbox import Sender
     from ..server import Server
@@ -42,6 +45,7 @@ def serve(config: Config = None) -> None:
     database = Database(settings.database_url)
     upgrade(database)
     catalogue, cases, outbox = Catalogue(database), Cases(database), Outbox(database)
+    fetches = Fetches(database)
     store = ObjectStore(
         settings.storage.path / "objects",
         settings.storage.reserve_bytes,
@@ -51,11 +55,23 @@ def serve(config: Config = None) -> None:
     audit = AuditTrail(settings)
     stop = _stop_on_signals()
     engine = LocalEngine(settings.workers.count, config, on_refusal=stop.set)
+    server = Server(settings, store, catalogue, outbox, audit, Commitments(database))
     parts = (
         engine,
-        Sender(settings, outbox, store),
-        Scheduler(settings, catalogue, cases),
-        Server(settings, store, catalogue, outbox, audit, Commitments(database)),
+        Sender(settings, outbox, store, audit),
+        Scheduler(settings, catalogue, cases, fetches),
+        server,
+        Prefetcher(
+            settings,
+            fetches,
+            catalogue,
+            cases,
+            outbox,
+            is_same=why_not_one_patient,
+            take=partial(status_of_taking, server.take),
+            unpack=file_in,
+            audit=audit,
+        ),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))

@@ -13,11 +13,11 @@ from datetime import timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
 
-from storage.records import CaseState, FusionPlan, SeriesChoice, SeriesRecord
+from storage.records import CaseState, FusionPlan, PartnerWanted, SeriesChoice, SeriesRecord
 
 from ..settings import RuleSettings, Settings
 from .frame_of_reference import shared_frame
-from .identity import Sameness, patient_key, patient_of_both, same_patient
+from .identity import Sameness, normalised_id, patient_key, patient_of_both, same_patient
 from .moments import moment_of
 from .pairing import (
     Examination,
@@ -51,13 +51,14 @@ class Matching:
 
     `decisions` are the plans of the groups that the series is in; `wanted` names every group that is wanted around it,
     so that what is no longer in it can give way; `touched` are the series whose cases that may concern; `waiting`
-    says for each rule why there is no plan.
+    says for each rule why there is no plan, `missing` which partners would make one.
     """
 
     decisions: tuple[MatchDecision, ...]
     wanted: frozenset[GroupName]
     touched: tuple[str, ...]
     waiting: tuple[str, ...]
+    missing: tuple[PartnerWanted, ...] = ()
 
 
 def plan_for(
@@ -85,6 +86,7 @@ def match(
     wanted: set[GroupName] = set()
     touched = dict.fromkeys(one.series_instance_uid for one in same if _competes(one, series))
     waiting: list[str] = []
+    missing: list[PartnerWanted] = []
     for rule in settings.rules:
         offered = examinations(rule, near(series, same, timedelta(hours=rule.window_hours), zone), zone)
         found = groups(rule, offered)
@@ -92,12 +94,13 @@ def match(
         mine = [group for group in found if any(one.holds(series) for one in group.examinations)]
         if not mine:
             waiting.append(f"rule {rule.name!r}: {_why_waiting(series, rule, offered, zone)}")
+            missing.extend(_partners_wanted(series, rule, offered, zone))
         for group in mine:
             touched.update(
                 dict.fromkeys(one.series.series_instance_uid for exam in group.examinations for one in exam.members)
             )
             decisions.append(_decide(group, rule, held, settings, zone))
-    return Matching(tuple(decisions), frozenset(wanted), tuple(touched), tuple(waiting))
+    return Matching(tuple(decisions), frozenset(wanted), tuple(touched), tuple(waiting), tuple(missing))
 
 
 def _decide(
@@ -208,18 +211,48 @@ def _apart(fixed: SeriesRecord, moving: SeriesRecord, zone: ZoneInfo) -> str:
 def _why_waiting(series: SeriesRecord, rule: RuleSettings, offered: Sequence[Examination], zone: ZoneInfo) -> str:
     if reason := fits_rule(series, rule):
         return reason
+    return (
+        "; ".join(_lacks(series, rule, offered, zone).values())
+        or "it waits for a partner that fits in time, region and modality"
+    )
+
+
+def _lacks(series: SeriesRecord, rule: RuleSettings, offered: Sequence[Examination], zone: ZoneInfo) -> dict[str, str]:
+    """The modalities of which `rule` finds no partner for `series`, and why."""
     own = Member(series, moment_of(series, zone), regions_of(series.header))
-    reasons = []
+    lacking: dict[str, str] = {}
     for modality in dict.fromkeys((rule.fixed, *rule.moving)):
         if modality == series.header.modality:
             continue
         others = [member for exam in offered if exam.modality == modality for member in exam.members]
         apart = [why_apart(own, other, rule) for other in others]
         if not others:
-            reasons.append(f"no {modality} series of this patient is here near its time")
+            lacking[modality] = f"no {modality} series of this patient is here near its time"
         elif all(apart):
-            reasons.append(f"no {modality} series goes with it: {apart[0]}")
-    return "; ".join(reasons) or "it waits for a partner that fits in time, region and modality"
+            lacking[modality] = f"no {modality} series goes with it: {apart[0]}"
+    return lacking
+
+
+def _partners_wanted(
+    series: SeriesRecord, rule: RuleSettings, offered: Sequence[Examination], zone: ZoneInfo
+) -> list[PartnerWanted]:
+    """What would have to come for `rule` to make a plan. Of a series without a date nobody can say when."""
+    moment = moment_of(series, zone)
+    if moment is None or fits_rule(series, rule) or not normalised_id(series.patient):
+        return []
+    window = timedelta(hours=rule.window_hours)
+    return [
+        PartnerWanted(
+            rule=rule.name,
+            modality=modality,
+            patient=series.patient,
+            study_instance_uid=series.study.study_instance_uid,
+            series_instance_uid=series.series_instance_uid,
+            earliest=moment.earliest - window,
+            latest=moment.latest + window,
+        )
+        for modality in _lacks(series, rule, offered, zone)
+    ]
 
 
 def _competes(one: SeriesRecord, series: SeriesRecord) -> bool:

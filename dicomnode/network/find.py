@@ -1,11 +1,12 @@
 """C-FIND (PS3.4 C.4.1): what a peer holds, as plain values."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from pydicom.datadict import tag_for_keyword
 from pydicom.dataset import Dataset
 from pynetdicom import build_context
 from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
 from pynetdicom.sop_class import (
     PatientRootQueryRetrieveInformationModelFind,
     StudyRootQueryRetrieveInformationModelFind,
@@ -51,20 +52,25 @@ def find(
     keys: Mapping[str, str],
     *,
     limits: Limits | None = None,
+    on_query: Callable[[str, bytes], None] = lambda _sop_class, _query: None,
 ) -> list[dict[str, str]]:
     """Matches at `level` (PATIENT, STUDY, SERIES, IMAGE), by DICOM keyword; a backslash joins several values.
 
     `keys` are keywords and what they must match (wildcards and ranges as the peer understands them; empty: any).
-    Raises `SettingsError` for a level or keyword that does not exist, `PeerError` when the peer does not answer.
+    Study Root is asked, Patient Root at the level PATIENT and of peers that know nothing else. `on_query` hears the
+    SOP class and the encoded identifier of what is asked. Raises `SettingsError` for a level or keyword that does not
+    exist, `PeerError` when the peer does not answer.
     """
     identifier = _identifier(level, keys)
     # Study Root knows no level of patients (PS3.4 C.6.2).
-    model = (
-        PatientRootQueryRetrieveInformationModelFind
-        if level == "PATIENT"
-        else StudyRootQueryRetrieveInformationModelFind
-    )
-    with open_association(peer, calling_ae_title, [build_context(model)], limits=limits or Limits()) as association:
+    models = [PatientRootQueryRetrieveInformationModelFind]
+    if level != "PATIENT":
+        models.insert(0, StudyRootQueryRetrieveInformationModelFind)
+    contexts = [build_context(model) for model in models]
+    with open_association(peer, calling_ae_title, contexts, limits=limits or Limits()) as association:
+        accepted = {context.abstract_syntax for context in association.accepted_contexts}
+        model = next(model for model in models if model in accepted)
+        on_query(str(model), encode(identifier, is_implicit_vr=True, is_little_endian=True) or b"")
         return _matches(association, identifier, model, f"{peer.ae_title}@{peer.host}:{peer.port}")
 
 

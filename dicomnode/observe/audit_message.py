@@ -13,6 +13,7 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 BEGIN_TRANSFERRING = ("110102", "Begin Transferring DICOM Instances")
 INSTANCES_TRANSFERRED = ("110104", "DICOM Instances Transferred")
+STUDY_DELETED = ("110105", "DICOM Study Deleted")
 QUERY = ("110112", "Query")
 SECURITY_ALERT = ("110113", "Security Alert")
 APPLICATION_START, APPLICATION_STOP = ("110120", "Application Start"), ("110121", "Application Stop")
@@ -27,6 +28,9 @@ Code = tuple[str, str]
 """Value and meaning in the DICOM controlled terminology (PS3.16 D)."""
 
 SUCCESS, MINOR_FAILURE = "0", "4"
+WITHHELD = "withheld"
+"""Stands for the name of a patient."""
+
 NO_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
@@ -82,10 +86,13 @@ def add_transfer(root: Element, transfer: Transfer) -> None:
     """The study and the patient whose instances it is about (PS3.15 A.5.3.7)."""
     study = _object(root, transfer.study_instance_uid, "2", "3")
     _coded(study, "ParticipantObjectIDTypeCode", STUDY_INSTANCE_UID)
+    _named(study, transfer.study_instance_uid)
+    described = SubElement(study, "ParticipantObjectDescription")
     for uid, count in sorted(transfer.instances.items()):
-        SubElement(study, "SOPClass", {"UID": _clean(uid), "NumberOfInstances": str(count)})
+        SubElement(described, "SOPClass", {"UID": _clean(uid), "NumberOfInstances": str(count)})
     patient = _object(root, transfer.patient_id, "1", "1")
     _coded(patient, "ParticipantObjectIDTypeCode", ("2", "Patient Number"), "RFC-3881")
+    _named(patient, WITHHELD)
 
 
 def add_query(root: Element, sop_class_uid: str, query: bytes) -> None:
@@ -99,6 +106,7 @@ def add_node(root: Element, name: str, description: str) -> None:
     """The node that an alert is about (PS3.15 A.5.3.11)."""
     node = _object(root, name or "unknown", "2", "13")
     _coded(node, "ParticipantObjectIDTypeCode", NODE_ID)
+    _named(node, name)
     detail = base64.b64encode(description.encode()).decode("ascii")
     SubElement(node, "ParticipantObjectDetail", {"type": "Alert Description", "value": detail})
 
@@ -112,6 +120,11 @@ def _object(root: Element, identifier: str, kind: str, role: str) -> Element:
     values = {"ParticipantObjectID": _clean(identifier) or "unknown"}
     values |= {"ParticipantObjectTypeCode": kind, "ParticipantObjectTypeCodeRole": role}
     return SubElement(root, "ParticipantObjectIdentification", values)
+
+
+def _named(parent: Element, name: str) -> None:
+    """The schema wants a name or a query in every object."""
+    SubElement(parent, "ParticipantObjectName").text = _clean(name) or "unknown"
 
 
 def _coded(parent: Element, name: str, code: Code, system: str = "DCM") -> None:

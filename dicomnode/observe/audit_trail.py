@@ -109,6 +109,15 @@ class AuditTrail:
         xml.add_query(told, sop_class_uid, query)
         self._say(told)
 
+    def removed(self, transfer: Transfer, reason: str) -> None:
+        """Instances were removed from the node's disk (PS3.15 A.5.3.8)."""
+        if not self._outlets:
+            return
+        us = Participant(self._own, xml.APPLICATION, is_requestor=True)
+        told = xml.message(xml.STUDY_DELETED, "D", (us,), self._source, description=reason)
+        xml.add_transfer(told, transfer)
+        self._say(told)
+
     def _outgoing(self, event: xml.Code, action: str, title: str, address: str, transfer: Transfer) -> None:
         if not self._outlets:
             return

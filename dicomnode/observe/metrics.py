@@ -12,4 +12,5 @@ REFUSALS = Counter("dicomnode_refusals", "Connections and associations that were
 AUDIT_LOST = Counter("dicomnode_audit_lost", "Audit messages that could not be handed on, by where", ["place"])
 SERIES_COMPLETED = Counter("dicomnode_series_completed", "Series whose quiet time ended")
 CASES = Gauge("dicomnode_cases", "Cases of the ledger, by state", ["state"])
+FETCHES = Counter("dicomnode_fetches", "Partners that peers were asked for, by what became of them", ["outcome"])
 DELIVERIES = Counter("dicomnode_deliveries", "Attempts to deliver a series, by what became of them", ["outcome"])

@@ -26,8 +26,10 @@ from storage.records import Delivery, DeliveryState, DerivedInstance
 from ..errors import PeerError, PeerUnreachableError
 from ..network.association import Limits
 from ..network.echo import echo
+from ..observe.audit_trail import AuditTrail
 from ..observe.metrics import DELIVERIES
 from ..settings import PeerSettings, Settings
+from .accounting import transfer_of
 from .patience import growing
 from .storage_commitment import request
 from .storage_scu import send_files
@@ -56,10 +58,11 @@ class _Round:
 class Sender:
     """Delivers the outbox to the peers of the settings, over and over until it is stopped."""
 
-    def __init__(self, settings: Settings, outbox: Outbox, store: ObjectStore) -> None:
+    def __init__(self, settings: Settings, outbox: Outbox, store: ObjectStore, audit: AuditTrail | None = None) -> None:
         self._settings = settings
         self._outbox = outbox
         self._store = store
+        self._audit = audit or AuditTrail.silent()
         self._limits = Limits.of(settings.node)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -201,6 +204,7 @@ class Sender:
         """Whether the peer has all of it now."""
         log = _log_of(delivery)
         files, broken = self._files(delivery)
+        self._audit.sending(peer.ae_title, peer.host, transfer_of(delivery, files))
         try:
             report = send_files(
                 peer,
@@ -214,6 +218,9 @@ class Sender:
             DELIVERIES.labels("failed").inc()
             log.warning("A series could not be sent", action="series_not_sent", reason=str(error))
             raise
+        if report.stored:
+            arrived = [status.path for status in report.instances if status.stored]
+            self._audit.sent(peer.ae_title, peer.host, transfer_of(delivery, arrived))
         if report.interrupted:
             log.warning("A series was stopped half-way", action="series_interrupted", instances=report.stored)
             return False

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from xml.etree.ElementTree import fromstring
 
 import pytest
 from pydicom import dcmread
@@ -16,9 +17,10 @@ from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPu
 from structlog.testing import capture_logs
 
 from dicomnode.errors import SettingsError
+from dicomnode.observe.audit_trail import AuditTrail
 from dicomnode.send.outbox import Sender
 from dicomnode.send.storage_commitment import add_contexts, handlers
-from dicomnode.settings import NodeSettings, PeerSettings, SendingSettings, Settings
+from dicomnode.settings import AuditSettings, NodeSettings, PeerSettings, SendingSettings, Settings
 from storage.records import CaseState, DeliveryState
 from tests.fixtures.deliveries import Ledger
 from tests.fixtures.orthanc import free_port
@@ -57,6 +59,23 @@ def test_a_due_series_arrives_and_the_case_is_delivered(ledger: Ledger, small_pa
     assert list(small_pacs.stored) == uids(files)
     assert ledger.state(case) is CaseState.DELIVERED
     assert ledger.delivery(case).state is DeliveryState.DONE
+
+
+def test_what_goes_out_is_accounted_for(ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path) -> None:
+    small_pacs.answer = lambda _: 0 if len(small_pacs.stored) < 2 else 0xA700
+    small_pacs.start([CTImageStorage])
+    file = tmp_path / "audit.log"
+    settings = Settings(peers={"pacs": small_pacs.peer()}, audit=AuditSettings(file=str(file)))
+    trail = AuditTrail(settings)
+    ledger.deliver(write_slices(tmp_path / "series", 3), "pacs")
+    Sender(settings, ledger.outbox, ledger.store, trail).run_once(later(1))
+    trail.stopped()
+    told = [fromstring(line.split(" ", 2)[2]) for line in file.read_text(encoding="utf-8").splitlines()]
+    events = [str(one.find("EventIdentification/EventID").get("csd-code")) for one in told]  # type: ignore[union-attr]
+    assert events == ["110102", "110104", "110100"]  # begun, transferred, and the node stops
+    counts = [one.find(".//SOPClass").get("NumberOfInstances") for one in told[:2]]  # type: ignore[union-attr]
+    assert counts == ["3", "2"]  # the third was refused
+    assert told[0].findall("ParticipantObjectIdentification")[1].get("ParticipantObjectID") == "P1"
 
 
 def test_nothing_due_is_nothing_done(ledger: Ledger, small_pacs: SmallPacs) -> None:

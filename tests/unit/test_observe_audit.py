@@ -112,7 +112,7 @@ def test_a_transfer_names_study_classes_and_patient() -> None:
     }
     study, patient = read.findall("ParticipantObjectIdentification")
     assert (study.get("ParticipantObjectID"), patient.get("ParticipantObjectID")) == ("1.2.3", "ID-7")
-    counted = study.find("SOPClass")
+    counted = study.find("ParticipantObjectDescription/SOPClass")
     assert counted is not None
     assert counted.get("NumberOfInstances") == "3"
     assert patient.get("ParticipantObjectTypeCode") == "1"
