@@ -58,6 +58,19 @@ def stacked_case(data: Path) -> FusionCase:
     return FusionCase(folder, f"case {case}", *(_stack(volumes) for volumes in zip(*planes, strict=True)))
 
 
+def cube_of(case: FusionCase) -> FusionCase:
+    """The slices of a case again and again, until there are as many as rows: what a volume costs."""
+    extent = case.fixed.voxels.shape[1]
+
+    def repeated(volume: Volume) -> Volume:
+        times = -(-extent // volume.voxels.shape[0])
+        voxels = volume.voxels.repeat(times, 1, 1)[:extent].contiguous()
+        slices, rows, columns = voxels.shape
+        return replace(volume, voxels=voxels, grid=Grid((slices, rows, columns), volume.grid.affine))
+
+    return FusionCase(case.pair, case.name, repeated(case.fixed), repeated(case.moved))
+
+
 def generated_cases(extent: int) -> tuple[FusionCase, ...]:
     """One slice of the generated head, `extent` pixels square: CT with MR, and PET with MR."""
     grid = axial_grid((1, extent, extent), (3.0, 220 / extent, 220 / extent), (0.0, 0.0, GENERATED_SLICE_MM))

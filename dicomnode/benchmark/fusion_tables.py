@@ -32,7 +32,8 @@ def page(records: Iterable[Row]) -> str:
     quality = of_kind(rows, "quality")
     pairs = dict.fromkeys(row["pair"] for row in quality)
     each = [_pair(pair, [row for row in quality if row["pair"] == pair]) for pair in pairs]
-    parts = [_ranks(quality), *each, _costs(of_kind(rows, "cost"))]
+    lesions = of_kind(rows, "lesion")
+    parts = [_ranks(quality), *each, *([_lesions(lesions)] if lesions else []), _costs(of_kind(rows, "cost"))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -87,6 +88,26 @@ def _pair(pair: str, rows: Sequence[Row]) -> str:
         for m in order
     ]
     return "\n\n".join([*text, "The worst slice of each.", _table(["method", *WORST], body)])
+
+
+def _lesions(rows: Sequence[Row]) -> str:
+    """The patient whose tumour lost most, and the most flicker of any patient."""
+    pairs = list(dict.fromkeys(row["pair"] for row in rows))
+    head = ["method", *(f"{pair}: {what}" for pair in pairs for what in ("kept", "flicker", "steps"))]
+    lines = []
+    for method in dict.fromkeys(row["method"] for row in rows):
+        line = [_called(method)]
+        for pair in pairs:
+            found = [row for row in rows if (row["method"], row["pair"]) == (method, pair)]
+            line.append(_number(min(row["kept"] for row in found)) if found else "")
+            line += [_number(max(row[name] for row in found)) if found else "" for name in ("flicker", "steps")]
+        lines.append(line)
+    note = (
+        "Contrast of tumours against their surroundings, as a share of that in the better source: the worst patient. "
+    )
+    note += "Flicker is in grey levels, steps are the mean change from slice to slice over the larger one of the "
+    note += "sources: the largest of any patient."
+    return f"## Lesions\n\n{note}\n\n" + _table(head, lines)
 
 
 def _costs(rows: Sequence[Row]) -> str:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 
 from fusion import METHODS
+from fusion.methods.published import PUBLISHED
 
-from ..benchmark.fusion_cases import FusionCase, atlas_cases, generated_cases, stacked_case
+from ..benchmark.fusion_cases import FusionCase, atlas_cases, cube_of, generated_cases, stacked_case
+from ..benchmark.fusion_lesions import lesions, measure_lesions
 from ..benchmark.fusion_runs import measure_costs, measure_quality, runs_of
 from ..benchmark.fusion_sheet import write_sheet
 from ..benchmark.fusion_tables import page, values_of
@@ -18,6 +20,9 @@ from ..errors import SettingsError
 from .terminal import steps
 
 RECORDS = "records.jsonl"
+LEARNED_AFTER_PAPERS = frozenset({"dense_fuse", *PUBLISHED})
+"""Measured on planes alone unless asked for: the largest volume takes each of them minutes."""
+
 SMALL_EXTENT, FULL_EXTENT = 48, 256
 
 
@@ -43,6 +48,10 @@ def measure_fusion(
         if full and data:
             stack = stacked_case(data)
             measure_costs(stack, names, records, say, " x ".join(map(str, stack.fixed.grid.shape)))
+            settled = [name for name in names if methods or name not in LEARNED_AFTER_PAPERS]
+            cube = cube_of(stack)
+            measure_costs(cube, settled, records, say, " x ".join(map(str, cube.fixed.grid.shape)))
+            measure_lesions(lesions(data), settled, records, say)
     (folder / "fuse.md").write_text(page(records), encoding="utf-8")
     return {
         "pairs": values_of(records),

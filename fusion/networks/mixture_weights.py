@@ -100,16 +100,9 @@ class MixtureWeights(nn.Module):
         pyramid = _pyramid(first, second, tuple(spacing or [1.0] * (first.ndim - 2)))
         below: tuple[torch.Tensor, torch.Tensor] | None = None
         for weighing, level in zip(reversed(self.levels), reversed(pyramid), strict=True):
-            extent = level.first.shape[2]
-            step = extent
-            if not torch.is_grad_enabled():
-                step = max(2, SLAB // level.first[0, 0, 0].numel() // 2 * 2)
-            parts = [
-                _weighed(weighing, level, below, start, min(start + step, extent)) for start in range(0, extent, step)
-            ]
-            carried, context = (torch.cat(part, dim=2) for part in zip(*parts, strict=True))
-            below = carried, context
-        return carried
+            below = _weighed_in_slabs(weighing, level, below)
+        assert below is not None
+        return below[0]
 
 
 def settled(logits: torch.Tensor) -> torch.Tensor:
@@ -118,8 +111,10 @@ def settled(logits: torch.Tensor) -> torch.Tensor:
     A sigmoid stretched by `STRETCH` on both sides and cut; what is learned from passes as if it were not cut.
     """
     soft = torch.sigmoid(logits)
+    if not logits.requires_grad:
+        return soft.mul_(1 + 2 * STRETCH).sub_(STRETCH).clamp_(0, 1)
     cut = ((1 + 2 * STRETCH) * soft - STRETCH).clamp(0, 1)
-    return cut if not logits.requires_grad else soft + (cut - soft).detach()
+    return soft + (cut - soft).detach()
 
 
 def _pyramid(first: torch.Tensor, second: torch.Tensor, spacing: tuple[float, ...]) -> list[_Level]:
@@ -130,6 +125,25 @@ def _pyramid(first: torch.Tensor, second: torch.Tensor, spacing: tuple[float, ..
         first, second = halved(first, axes), halved(second, axes)
         spacing = tuple(2 * step if axis in axes else step for axis, step in enumerate(spacing))
     return pyramid
+
+
+def _weighed_in_slabs(
+    weighing: nn.Module, level: _Level, below: tuple[torch.Tensor, torch.Tensor] | None
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Carried evidence and context of a level: at once when something is to be learned, else slab by slab."""
+    extent = level.first.shape[2]
+    step = max(2, SLAB // level.first[0, 0, 0].numel() // 2 * 2)
+    if torch.is_grad_enabled() or step >= extent:
+        return _weighed(weighing, level, below, 0, extent)
+    whole: list[torch.Tensor] = []
+    for start in range(0, extent, step):
+        stop = min(start + step, extent)
+        parts = _weighed(weighing, level, below, start, stop)
+        if not whole:
+            whole = [part.new_empty(*part.shape[:2], *level.first.shape[2:]) for part in parts]
+        for place, part in zip(whole, parts, strict=True):
+            place[:, :, start:stop] = part
+    return whole[0], whole[1]
 
 
 def _weighed(

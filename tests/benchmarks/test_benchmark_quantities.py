@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from dicomnode.benchmark.contours import read_contours
 from dicomnode.benchmark.stages import STAGES, StageClock
-from tests.fixtures.tumour_contours import read_contours, uptake
+from tests.fixtures.tumour_contours import uptake
 from tests.fixtures.written_quantities import PATIENTS, TUMOURS, fuse_folders, read_quantities
 
 pytestmark = [

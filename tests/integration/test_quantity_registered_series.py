@@ -10,12 +10,13 @@ import SimpleITK
 import torch
 
 import fusion
+from dicomnode.benchmark.contours import inside_shares, read_contours
 from dicomnode.load import load_series
 from fusion import Unit, Volume
 from fusion.geometry.transform import AffineTransform
 from fusion.types import Points
 from fusion.volume import Grid
-from tests.fixtures.tumour_contours import inside_shares, read_contours, uptake
+from tests.fixtures.tumour_contours import uptake
 from tests.fixtures.volumes import sitk_image, sitk_reference
 from tests.fixtures.written_quantities import (
     PATIENTS,

@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from dicomnode.benchmark.fusion_cases import atlas_cases, generated_cases, stacked_case
+from dicomnode.benchmark.fusion_cases import atlas_cases, cube_of, generated_cases, stacked_case
+from dicomnode.benchmark.fusion_lesions import lesions, measure_lesions
 from dicomnode.benchmark.fusion_tables import mean_ranks, page
+from dicomnode.benchmark.records import Records
 from fusion.networks.training.case_split import validation_cases
 from fusion.quality import METRICS
 from tests.fixtures.command_line import Command
@@ -79,3 +81,34 @@ def test_only_cases_that_no_training_saw_are_measured(reference_data: Path) -> N
         assert float(case.fixed.voxels.max()) > 100
     stack = stacked_case(reference_data)
     assert stack.fixed.grid.shape == (17, 256, 256)
+
+
+def test_the_worst_patient_stands_for_all_tumours() -> None:
+    kept = {"STS_001": (0.9, 0.1), "STS_002": (0.4, 0.3)}
+    rows = [
+        {"key": f"lesion/{patient}/CT-PET/maximum", "patient": patient, "pair": "CT-PET", "method": "maximum"}
+        | {"kept": share, "flicker": flicker, "steps": 1.0}
+        for patient, (share, flicker) in kept.items()
+    ]
+    assert "| **maximum** | 0.400 | 0.300 | 1.000 |" in page(rows)
+
+
+@pytest.mark.data
+def test_a_tumours_contrast_is_measured_on_its_own_contours(reference_data: Path, tmp_path: Path) -> None:
+    records = Records(tmp_path / "records.jsonl")
+    pair = next(case for case in lesions(reference_data) if (case.patient, case.pair) == ("STS_003", "CT-PET"))
+    measure_lesions([pair], (), records, lambda _: None)
+    rows = {str(row["method"]): row for row in records}
+    # The tumour takes up more than what surrounds it, and is denser; the average keeps the mean of both contrasts.
+    fixed, moved, fused = rows["average"]["contrasts"]
+    assert 0 < fixed < moved
+    assert fused == pytest.approx((fixed + moved) / 2, abs=1e-3)
+    assert rows["average"]["flicker"] == rows["maximum"]["flicker"] == 0
+    assert rows["average"]["kept"] == pytest.approx(fused / moved, abs=1e-3)
+
+
+def test_a_cube_repeats_its_slices() -> None:
+    case = generated_cases(48)[0]
+    cube = cube_of(case)
+    assert cube.fixed.grid.shape == (48, 48, 48)
+    assert (cube.moved.voxels[17] == case.moved.voxels[0]).all()
