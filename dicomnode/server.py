@@ -25,7 +25,6 @@ from .network.ourselves import ourselves
 from .network.peer_rules import PeerRules, open_doors
 from .network.tls import ServerTls, TlsFiles
 from .observe.audit_trail import AuditTrail
-from .observe.health import HealthServer
 from .receive import storage_scp
 from .receive.direct_scp import DirectScp
 from .receive.ingest import Ingest
@@ -48,7 +47,7 @@ LARGEST_PDU_BYTES = 16 << 20
 
 
 class Server:
-    """Receives between `start` and `stop`; with [web].port set, answers for its health over HTTP as well."""
+    """Receives between `start` and `stop`."""
 
     def __init__(
         self,
@@ -74,7 +73,6 @@ class Server:
         self._places = Places(settings.node.max_associations)
         self._plain: Listener | None = None
         self._encrypted: Listener | None = None
-        self._health: HealthServer | None = None
 
     @property
     def port(self) -> int:
@@ -100,11 +98,6 @@ class Server:
     def _port_of(listener: Listener | None, wanted: int) -> int:
         return wanted if listener is None else int(listener.server_address[1])
 
-    @property
-    def health_port(self) -> int | None:
-        """Where health and metrics are served, if anywhere."""
-        return None if self._health is None else self._health.port
-
     def start(self) -> None:
         """Listen. Returns when a C-ECHO to ourselves was answered; raises `SettingsError` when the port is taken."""
         node = self._settings.node
@@ -122,7 +115,6 @@ class Server:
             self.echo()
             if self._reports is not None:
                 self._reports.start()
-            self._serve_health()
         except BaseException:
             self.stop(drain_s=0)
             raise
@@ -130,9 +122,6 @@ class Server:
 
     def stop(self, drain_s: float = 10) -> None:
         """Let nobody in any more, wait up to `drain_s` for who is in, then abort the rest."""
-        if self._health is not None:
-            self._health.stop()
-            self._health = None
         self._take.close()
         listeners = [listener for listener in (self._plain, self._encrypted) if listener is not None]
         self._plain = self._encrypted = None
@@ -220,20 +209,7 @@ class Server:
         own = ourselves(self._settings, self.port, self.tls_port)
         return echo(own, self._settings.node.ae_title, limits=Limits.of(self._settings.node))
 
-    def _answers(self) -> None:
-        """Whether anybody is at home: a refusal because every place is taken is an answer."""
+    def is_at_home(self) -> None:
+        """Raises `PeerError` when nobody answers; a refusal because every place is taken is an answer."""
         with suppress(PeerRefusedError):
             self.echo()
-
-    def _serve_health(self) -> None:
-        web = self._settings.web
-        if web.port == 0:
-            return
-        checks = {"dicom": self._answers, "database": self._catalogue.next_due_at}
-        try:
-            self._health = HealthServer(web.host, web.port, checks)
-        except OSError as error:
-            raise SettingsError(
-                f"web.host, web.port: cannot listen on {web.host}:{web.port}: {error.strerror}"
-            ) from error
-        self._health.start()

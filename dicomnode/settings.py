@@ -283,10 +283,17 @@ class SendingSettings(Section):
 
 
 class WebSettings(Section):
-    """`[web]`: health and metrics over HTTP; port 0 turns it off."""
+    """`[web]`: the pages, and health and metrics, over HTTP; port 0 turns it off."""
 
     host: str = "127.0.0.1"
     port: Port = 0
+    certificate: str = ""
+    key: str = ""
+    plain_http: bool = False
+    trusted_proxies: tuple[NetworkText, ...] = ()
+    public_url: str = ""
+    session_hours: Seconds = 12
+    idle_minutes: Seconds = 30
 
 
 class LogSettings(Section):
@@ -363,6 +370,12 @@ class Settings(BaseSettings):
                 "tls.ca is empty: name the PEM file of the authorities whose clients are believed, "
                 "or set tls.require_client_certificate = false"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _pages_have_both_files(self) -> "Settings":
+        if bool(self.web.certificate) != bool(self.web.key):
+            raise ValueError("web.certificate and web.key, two PEM files, belong together; one of them is empty")
         return self
 
     @model_validator(mode="after")

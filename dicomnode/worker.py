@@ -108,7 +108,7 @@ class Worker:
             equipment_of(self._settings),
             created_at=datetime.now(UTC),
             device=self._device,
-            progress=lambda step: log.info("the case goes on", action="case_step", step=step),
+            progress=lambda step: self._tell(claim, step),
         )
         derived = tuple(self._keep(series) for series in outcome.derived)
         seconds = time.perf_counter() - started
@@ -121,6 +121,11 @@ class Worker:
             for pair, choice in zip(outcome.pairs, plan.moving, strict=True)
         )
         return CaseResult(outcome.verdict.value, reports, derived)
+
+    def _tell(self, claim: Claim, step: str) -> None:
+        log.info("the case goes on", action="case_step", step=step)
+        with contextlib.suppress(StorageError):  # nobody watches then
+            self._cases.at_step(claim, step)
 
     def _open(self, choice: SeriesChoice) -> LoadedSeries:
         """The instances that the plan was made of; what arrived later belongs to another plan.

@@ -19,6 +19,7 @@ from .models import CaseEventRow, CaseRow, CaseSeriesRow, DerivedObjectRow, Resu
 from .outbox import enqueue, keep_objects, revive_failed, stop
 from .records import CaseEvent, CaseRecord, CaseResult, CaseState, Claim, DerivedSeries, FusionPlan
 from .session import Database
+from .switches import PAUSE, is_on
 from .transitions import TRANSITIONS, locked_case, move, note
 
 __all__ = ["TRANSITIONS", "Cases"]
@@ -59,6 +60,7 @@ class Cases:
                 lease_until=None,
                 created_at=now,
                 updated_at=now,
+                step=None,
             )
             if is_new:
                 session.add_all(
@@ -74,9 +76,11 @@ class Cases:
         """The oldest case that may run, for `lease_s` from `now`; None when there is none.
 
         That is a queued one whose time has come, or a running one whose lease has lapsed, of a patient of whom nothing
-        else is running.
+        else is running. While the node is paused there is none.
         """
         with self._database.session() as session:
+            if is_on(session, PAUSE):
+                return None
             while (row := session.scalars(_claimable(now)).first()) is not None:
                 try:
                     with session.begin_nested():
@@ -98,6 +102,15 @@ class Cases:
                 .returning(CaseRow.case_id)
             ).all()
         return bool(renewed)
+
+    def at_step(self, claim: Claim, step: str) -> None:
+        """Say what the case is at, for who watches. Says nothing under a claim that no longer holds."""
+        with self._database.session() as session:
+            session.execute(
+                update(CaseRow)
+                .where(CaseRow.case_id == claim.case.case_id, CaseRow.lease_token == claim.token)
+                .values(step=step, updated_at=datetime.now(UTC))
+            )
 
     def record_result(
         self,
@@ -333,4 +346,5 @@ def _record(row: CaseRow) -> CaseRecord:
         attempts=row.attempts,
         error=row.error,
         result=result_from_json(row.result.result) if row.result else None,
+        step=row.step or "",
     )

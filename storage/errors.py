@@ -2,6 +2,7 @@
 
 StorageError
 ├── UnknownRecordError   no row or object of that name
+├── AlreadyThereError    the name is taken, or what is there must stay
 ├── IllegalTransitionError   a case cannot go from this state to that one
 ├── StaleClaimError      the lease was lost and somebody else carries on
 ├── CorruptObjectError   bytes that no longer have their digest
@@ -20,6 +21,10 @@ class StorageError(Exception):
 
 class UnknownRecordError(StorageError):
     """Nothing of that name is held."""
+
+
+class AlreadyThereError(StorageError):
+    """The name is taken, or what is there must stay."""
 
 
 class IllegalTransitionError(StorageError):

@@ -1,4 +1,4 @@
-"""The tables: what was received (patients to instances), what was decided (cases), what is on its way (deliveries).
+"""The tables: what was received (patients to instances), decided (cases) and sent (deliveries), and who may see it.
 
 A patient is keyed by issuer and ID alone. Names, birth dates and sexes are facts of a series, as its first slice says
 them: two series of one ID that contradict each other both stay as they came, and matching compares them. A study is as
@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from .column_types import HeaderText, Named, UtcTime
-from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, FetchState, SeriesState
+from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, FetchState, Role, SeriesState
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up only in a column that is called INTEGER."""
@@ -195,6 +195,7 @@ class CaseRow(Base):
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
+    step: Mapped[str | None]
 
     result: Mapped["ResultRow | None"] = relationship(lazy="raise", viewonly=True)
 
@@ -329,3 +330,62 @@ class FetchedSeriesRow(Base):
     fetch_id: Mapped[int] = mapped_column(ForeignKey("fetches.id"), index=True)
     instances: Mapped[int]
     asked_at: Mapped[datetime]
+
+
+class UserRow(Base):
+    """Somebody who may log in. `folded_name` is what a login compares; an empty hash fits no password."""
+
+    __tablename__ = "users"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str]
+    folded_name: Mapped[str] = mapped_column(unique=True)
+    role: Mapped[Role] = mapped_column(Named(Role))
+    password_hash: Mapped[str]
+    subject: Mapped[str] = mapped_column(index=True)
+    created_at: Mapped[datetime]
+
+
+class WebSessionRow(Base):
+    """One login. The token itself is only in the browser; here is its SHA-256."""
+
+    __tablename__ = "web_sessions"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    token_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"), index=True)
+    form_word: Mapped[str]
+    address: Mapped[str]
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+    user: Mapped[UserRow] = relationship(lazy="raise", viewonly=True)
+
+
+class ApiKeyRow(Base):
+    """A script's key, of which only the SHA-256 is kept."""
+
+    __tablename__ = "api_keys"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    name: Mapped[str] = mapped_column(unique=True)
+    key_digest: Mapped[str] = mapped_column(String(64), unique=True)
+    role: Mapped[Role] = mapped_column(Named(Role))
+    scopes: Mapped[list[Any]]
+    created_by: Mapped[str]
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
+
+
+class SwitchRow(Base):
+    """Something that a person has switched."""
+
+    __tablename__ = "switches"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    is_on: Mapped[bool] = mapped_column(Boolean)
+    reason: Mapped[str]
+    actor: Mapped[str]
+    changed_at: Mapped[datetime]

@@ -315,7 +315,7 @@ class CaseResult:
 
 @dataclass(frozen=True, slots=True)
 class CaseRecord:
-    """One case of the ledger."""
+    """One case of the ledger. `step` is what a running one is at."""
 
     case_id: str
     plan: FusionPlan
@@ -326,6 +326,7 @@ class CaseRecord:
     attempts: int = 0
     error: str = ""
     result: CaseResult | None = None
+    step: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -445,3 +446,66 @@ class Fetch:
     attempts: int
     next_attempt_at: datetime | None
     series: tuple[FetchSeries, ...] = ()
+
+
+class Role(StrEnum):
+    """What a person or a key may do; each may also do what those before it may."""
+
+    VIEWER = "viewer"
+    REVIEWER = "reviewer"
+    ADMINISTRATOR = "administrator"
+
+    def covers(self, other: "Role") -> bool:
+        """Whether who has this role may do what `other` may."""
+        ranks = tuple(Role)
+        return ranks.index(self) >= ranks.index(other)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Somebody who may log in. `subject` names the account of an identity provider, empty for a local user."""
+
+    user_id: int
+    name: str
+    role: Role
+    password_hash: str = field(repr=False)
+    subject: str
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class WebSession:
+    """One login: whose it is, the word that its forms carry, and until when it lasts."""
+
+    session_id: int
+    user: User
+    form_word: str = field(repr=False)
+    address: str
+    created_at: datetime
+    seen_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A script's key: what it may do (`role`), in which areas of the interface (`scopes`), and until when."""
+
+    key_id: int
+    name: str
+    role: Role
+    scopes: tuple[str, ...]
+    created_by: str
+    created_at: datetime
+    expires_at: datetime | None
+    last_used_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """Something that a person has switched on or off, which outlives a restart."""
+
+    name: str
+    is_on: bool
+    reason: str
+    actor: str
+    changed_at: datetime | None

@@ -59,7 +59,7 @@ def move(session: Session, row: CaseRow, to: CaseState, cause: str, actor: str) 
         raise IllegalTransitionError(f"a case that is {row.state} cannot become {to} (case {row.case_id})")
     note(session, row, to, cause, actor)
     row.state = to
-    row.lease_token, row.lease_until, row.worker = "", None, ""
+    row.lease_token, row.lease_until, row.worker, row.step = "", None, "", None
 
 
 def note(session: Session, row: CaseRow, to: CaseState, cause: str, actor: str) -> None:

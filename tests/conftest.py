@@ -14,4 +14,5 @@ pytest_plugins = [
     "tests.fixtures.generated_patients",
     "tests.fixtures.command_line",
     "tests.fixtures.node_parts",
+    "tests.fixtures.pages",
 ]

@@ -33,6 +33,7 @@ PARENT_CHECK_S = 0.5
 
 def serve(config: Config = None) -> None:
     """Receive, match, fuse and deliver until SIGTERM or SIGINT."""
+    from ..answer.web import WebParts, WebServer
     from ..engine import LocalEngine
     from ..prefetch import Prefetcher
     from ..scheduler import Scheduler
@@ -56,6 +57,7 @@ def serve(config: Config = None) -> None:
     stop = _stop_on_signals()
     engine = LocalEngine(settings.workers.count, config, on_refusal=stop.set)
     server = Server(settings, store, catalogue, outbox, audit, Commitments(database))
+    live, ready = {"dicom": server.is_at_home}, {"database": catalogue.next_due_at}
     parts = (
         engine,
         Sender(settings, outbox, store, audit),
@@ -72,6 +74,7 @@ def serve(config: Config = None) -> None:
             unpack=file_in,
             audit=audit,
         ),
+        WebServer(WebParts(settings, database, store, audit, live, ready)),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))

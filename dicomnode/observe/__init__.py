@@ -1,6 +1,6 @@
 """What the node says of itself: logs, metrics, health."""
 
-from .health import HealthServer, run_checks
+from .health import run_checks
 from .logs import account, configure_logs, describe
 
-__all__ = ["HealthServer", "account", "configure_logs", "describe", "run_checks"]
+__all__ = ["account", "configure_logs", "describe", "run_checks"]

@@ -12,13 +12,18 @@ from xml.etree.ElementTree import Element, SubElement, tostring
 
 APPLICATION_ACTIVITY = ("110100", "Application Activity")
 BEGIN_TRANSFERRING = ("110102", "Begin Transferring DICOM Instances")
+INSTANCES_ACCESSED = ("110103", "DICOM Instances Accessed")
 INSTANCES_TRANSFERRED = ("110104", "DICOM Instances Transferred")
 STUDY_DELETED = ("110105", "DICOM Study Deleted")
 QUERY = ("110112", "Query")
 SECURITY_ALERT = ("110113", "Security Alert")
+USER_AUTHENTICATION = ("110114", "User Authentication")
 APPLICATION_START, APPLICATION_STOP = ("110120", "Application Start"), ("110121", "Application Stop")
+LOGIN, LOGOUT = ("110122", "Login"), ("110123", "Logout")
 NODE_AUTHENTICATION = ("110126", "Node Authentication")
+RESTRICTED_FUNCTION = ("110132", "Use of Restricted Function")
 APPLICATION, DESTINATION, SOURCE = ("110150", "Application"), ("110152", "Destination"), ("110153", "Source")
+USER = ("113875", "Operator")
 STUDY_INSTANCE_UID, SOP_CLASS_UID, NODE_ID = (
     ("110180", "Study Instance UID"),
     ("110181", "SOP Class UID"),
@@ -36,7 +41,7 @@ NO_XML = re.compile(r"[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 @dataclass(frozen=True, slots=True)
 class Participant:
-    """A process that took part: AE title or process ID, its address, and what it was in it."""
+    """A process or a person that took part: AE title, process ID or name, its address, and what it was in it."""
 
     user_id: str
     role: Code

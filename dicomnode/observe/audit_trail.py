@@ -118,6 +118,50 @@ class AuditTrail:
         xml.add_transfer(told, transfer)
         self._say(told)
 
+    def login(self, user: str, address: str, *, success: bool) -> None:
+        """Somebody logged in, or tried to (PS3.15 A.5.3.12)."""
+        outcome = xml.SUCCESS if success else xml.MINOR_FAILURE
+        self._person(xml.USER_AUTHENTICATION, "E", user, address, event_type=xml.LOGIN, outcome=outcome)
+
+    def logout(self, user: str, address: str) -> None:
+        """Somebody logged out."""
+        self._person(xml.USER_AUTHENTICATION, "E", user, address, event_type=xml.LOGOUT)
+
+    def acted(self, user: str, address: str, what: str, transfer: Transfer | None = None, action: str = "U") -> None:
+        """A person read (`action` R), changed (U) or decided (E) something: `what`, about these objects if any.
+
+        With objects it is an access to them (PS3.15 A.5.3.2), without a use of the node's restricted functions.
+        """
+        if transfer is None:
+            self._person(
+                xml.SECURITY_ALERT, action, user, address, event_type=xml.RESTRICTED_FUNCTION, description=what
+            )
+        else:
+            self._person(xml.INSTANCES_ACCESSED, action, user, address, description=what, transfer=transfer)
+
+    def _person(
+        self,
+        event: xml.Code,
+        action: str,
+        user: str,
+        address: str,
+        *,
+        event_type: xml.Code | None = None,
+        outcome: str = xml.SUCCESS,
+        description: str = "",
+        transfer: Transfer | None = None,
+    ) -> None:
+        if not self._outlets:
+            return
+        them = Participant(user, xml.USER, is_requestor=True, address=address)
+        us = Participant(self._own, xml.APPLICATION, is_requestor=False)
+        told = xml.message(
+            event, action, (them, us), self._source, event_type=event_type, outcome=outcome, description=description
+        )
+        if transfer is not None:
+            xml.add_transfer(told, transfer)
+        self._say(told)
+
     def _outgoing(self, event: xml.Code, action: str, title: str, address: str, transfer: Transfer) -> None:
         if not self._outlets:
             return

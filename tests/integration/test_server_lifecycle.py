@@ -10,7 +10,6 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
 
 import pytest
 import structlog
@@ -18,7 +17,7 @@ from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context, build_role
 from pynetdicom.sop_class import StorageCommitmentPushModel, StorageCommitmentPushModelInstance
 
-from dicomnode.errors import SettingsError
+from dicomnode.errors import PeerError, SettingsError
 from dicomnode.network import echo
 from dicomnode.observe import configure_logs
 from dicomnode.settings import PeerSettings
@@ -82,29 +81,14 @@ def test_a_stop_does_not_wait_for_ever(receiver: Receiver) -> None:
     assert peer.answer()[:1] in (b"\x07", b"")
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
-
-
-def test_health_is_a_c_echo_and_an_answer_of_the_database(start_receiver: Callable[..., Receiver]) -> None:
-    node = start_receiver(web={"port": free_port()})
-    assert node.server.health_port is not None
-    connection = HTTPConnection("127.0.0.1", node.server.health_port, timeout=20)
-    connection.request("GET", "/health")
-    answer = connection.getresponse()
-    assert (answer.status, json.loads(answer.read())["checks"]) == (200, {"dicom": "ok", "database": "ok"})
-    connection.close()
-
-
-def test_a_busy_node_is_healthy(start_receiver: Callable[..., Receiver]) -> None:
-    node = start_receiver(web={"port": free_port()}, node={"max_associations": 1})
+def test_a_busy_node_is_at_home(start_receiver: Callable[..., Receiver]) -> None:
+    node = start_receiver(node={"max_associations": 1})
     with associated(node.port, [sample()]) as only_place:
         assert only_place.is_established
-        connection = HTTPConnection("127.0.0.1", node.server.health_port or 0, timeout=20)
-        connection.request("GET", "/health")
-        assert connection.getresponse().status == 200
-        connection.close()
+        node.server.is_at_home()
+    node.server.stop()
+    with pytest.raises(PeerError):
+        node.server.is_at_home()
 
 
 def test_a_peer_can_report_a_storage_commitment_in_reversed_roles(receiver: Receiver) -> None:
