@@ -194,7 +194,7 @@ class CaseRow(Base):
     lease_token: Mapped[str]
     lease_until: Mapped[datetime | None]
     created_at: Mapped[datetime] = mapped_column(index=True)
-    updated_at: Mapped[datetime]
+    updated_at: Mapped[datetime] = mapped_column(index=True)
     step: Mapped[str | None]
 
     result: Mapped["ResultRow | None"] = relationship(lazy="raise", viewonly=True)

@@ -13,6 +13,7 @@ ROW_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 def upgrade() -> None:
     op.add_column("cases", sa.Column("step", sa.String(), nullable=True))
+    op.create_index(op.f("ix_cases_updated_at"), "cases", ["updated_at"], unique=False)
     op.create_table(
         "users",
         sa.Column("id", ROW_ID, nullable=False),
@@ -76,4 +77,5 @@ def downgrade() -> None:
     op.drop_table("web_sessions")
     op.drop_index(op.f("ix_users_subject"), table_name="users")
     op.drop_table("users")
+    op.drop_index(op.f("ix_cases_updated_at"), table_name="cases")
     op.drop_column("cases", "step")
