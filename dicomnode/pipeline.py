@@ -20,7 +20,7 @@ from fusion.quality.explanation import Explanation, explain, explanation_kinds
 from fusion.volume import Unit
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
-from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode
+from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode, fused_together
 from .errors import MatchError
 from .load import LoadedSeries
 
@@ -69,6 +69,7 @@ def carry_out(
     progress("load")
     fixed, *movings = (open_series(choice) for choice in (plan.fixed, *plan.moving))
     pairs: list[PairResult] = []
+    encoded: list[EncodeInputs] = []
     derived: list[EncodedSeries] = []
     for position, (choice, moving) in enumerate(zip(plan.moving, movings, strict=True)):
         pair = fuse_pair(
@@ -95,7 +96,11 @@ def carry_out(
             created_at=created_at,
         )
         pairs.append(pair)
+        encoded.append(inputs)
         derived.extend(encode(inputs))
+    together = fused_with_all(fixed.volume.to(device), pairs, plan.recipe)
+    if together is not None:
+        derived.append(fused_together(encoded, together))
     return Outcome(verdict_of([pair.report for pair in pairs]), tuple(pairs), tuple(derived))
 
 
@@ -117,6 +122,16 @@ def explained(fixed: Volume, moved: Volume, fused: Fused, recipe: Recipe) -> tup
         return ()
     kinds = recipe.output_parameters.get("explanation_kinds", ())
     return explain(fixed, moved, fused.method, kinds, **fused.parameters)
+
+
+def fused_with_all(fixed: Volume, pairs: Sequence[PairResult], recipe: Recipe) -> Fused | None:
+    """All moved volumes with the fixed one, where the recipe asks for it: two or more, none of them rejected."""
+    if "fused_together" not in recipe.outputs or len(pairs) < 2:
+        return None
+    if any(pair.report.verdict is Verdict.REJECT for pair in pairs):
+        return None
+    moved = [pair.moved.to(fixed.device) for pair in pairs]
+    return fusion.fuse(fixed, moved, method=recipe.method, **recipe.method_parameters).to("cpu")
 
 
 def register_pair(

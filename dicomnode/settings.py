@@ -88,6 +88,7 @@ OutputKind = Literal[
     "jacobian",
     "contribution",
     "explanation",
+    "fused_together",
 ]
 ExplanationKind = Literal["saliency", "class_activation", "relevance", "attention"]
 
@@ -228,7 +229,8 @@ class RecipeSettings(Section):
 
     registrar: str = "auto"
     registrar_parameters: dict[str, Any] = Field(default_factory=dict)
-    method: str = "alpha_blend"
+    method: str = "auto"
+    experimental: bool = False
     method_parameters: dict[str, Any] = Field(default_factory=dict)
     outputs: tuple[OutputKind, ...] = (
         "registered_series",

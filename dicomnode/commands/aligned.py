@@ -10,6 +10,10 @@ from .files import NOT_ACCEPTED, Explain
 from .terminal import Json, out, steps, warn, write_json
 
 First = Annotated[Path, typer.Argument(metavar="A", help="PNG, NIfTI, NRRD, MetaImage or a DICOM folder.")]
+Others = Annotated[
+    list[Path],
+    typer.Argument(metavar="B…", help="Likewise; it lies as the first one does. Several where the method can."),
+]
 Second = Annotated[Path, typer.Argument(metavar="B", help="Likewise; it lies as the first one does.")]
 FixedWindow = Annotated[
     str | None, typer.Option("--fixed-window", help="LOWER,UPPER shown black and white, or a name such as brain.")
@@ -19,7 +23,7 @@ MovedWindow = Annotated[str | None, typer.Option("--moved-window", help="Likewis
 
 def blend(
     first: First,
-    second: Second,
+    others: Others,
     path: Annotated[Path, typer.Option("--out", help="A .png, .nii.gz, .nrrd or .mha file, or a folder for DICOM.")],
     method: Annotated[str, typer.Option("--method", help="A fusion method by its name.")],
     parameter: Annotated[
@@ -33,12 +37,12 @@ def blend(
     moved_window: MovedWindow = None,
     json: Json = False,
 ) -> None:
-    """Fuse two images that are aligned already, without registration: 2-D in, 2-D out; volumes in, volume out."""
+    """Fuse images that are aligned already, without registration: 2-D in, 2-D out; volumes in, volume out."""
     from .blending import blend_files
 
     with steps() as progress:
         values = blend_files(
-            (first, second),
+            (first, *others),
             path,
             method,
             parameter or (),

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import fusion
-from fusion import METHODS, Fused, Volume
-from fusion.choice import choose
+from fusion import Fused, Volume
 from fusion.display import CT_WINDOWS
 from fusion.display.windows import Window, chosen_window
 from fusion.geometry.transform import AffineTransform
@@ -27,16 +26,16 @@ from ..load import load_input
 from ..load.pictures import AlignedImage, load_aligned
 from ..settings import Settings
 from . import output_folder
-from .fusing import engine_errors, explaining, fuse_dicom
+from .fusing import check_method, engine_errors, explaining, fuse_dicom
 from .plan_of_files import plan_of_files
 
 EIGHT_BIT = (0.0, 255.0)
-RESAMPLED = "the second image lay on another grid and was resampled onto that of the first, by its header"
+RESAMPLED = "{name} lay on another grid and was resampled onto that of the first, by its header"
 
 
 @engine_errors()
 def blend_files(
-    paths: tuple[Path, Path],
+    paths: Sequence[Path],
     target: Path,
     method: str,
     parameters: Sequence[str],
@@ -46,35 +45,40 @@ def blend_files(
     colour: bool,
     explain: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """Fuse two aligned images into `target`; the keys of `blend --json`."""
+    """Fuse aligned images into `target`; the keys of `blend --json`."""
     given = _parameters(parameters) | _windows(windows)
-    choose("fusion method", METHODS, method, given)  # a misspelt name shows before the files are read
+    several = len(paths) > 2
+    check_method(method, given, together=several)  # a misspelt name shows before the files are read
+    if several and explain:
+        raise SettingsError("--explain is for two images")
     kinds = require_kinds(method, () if "all" in explain else explain) if explain else ()
     suffix = target.name.lower()
     if not suffix.endswith((".png", *SUFFIXES)):
         return _blend_dicom(paths, target, method, given, progress, kinds)
     progress("load")
-    first, second = (load_aligned(path) for path in paths)
-    for name, image in (("fixed_window", first), ("moved_window", second)):
-        if image.eight_bit:
-            given.setdefault(name, EIGHT_BIT)
-    _refuse_colour(first, second, method, target, colour=colour)
-    moved, warnings = _on_one_grid(first, second)
+    first, *others = images = [load_aligned(path) for path in paths]
+    if first.eight_bit:
+        given.setdefault("fixed_window", EIGHT_BIT)
+    if any(image.eight_bit for image in others):
+        usual = [EIGHT_BIT if image.eight_bit else None for image in others]
+        given.setdefault("moved_window", usual if len(usual) > 1 else usual[0])
+    _refuse_colour(images, method, target, colour=colour)
+    moved, warnings = zip(*(_on_one_grid(first, image) for image in others), strict=True)
     progress("fuse")
     fused = fusion.fuse(first.volume, moved, method=method, **given)
     progress("write")
-    _write(target, fused, (first, second), colour=colour)
+    _write(target, fused, images, colour=colour)
     written: list[dict[str, str]] = []
     if kinds:
         progress("explain")
-        maps = fusion.explain(first.volume, moved, method, kinds, **given)
+        maps = fusion.explain(first.volume, moved[0], method, kinds, **given)
         written = write_explanations(target.parent, f"{_stem(target)}-", maps, fused)
     return {
         "method": method,
         "parameters": dict(fused.parameters),
         "path": str(target),
         "verdict": None,
-        "warnings": warnings,
+        "warnings": [sentence for each in warnings for sentence in each],
         "explanations": written,
     }
 
@@ -159,13 +163,14 @@ def _window_of(image: AlignedImage, wanted: WindowChoice, *, fused: bool) -> Win
     return Window(0.0, 1.0)
 
 
-def _refuse_colour(first: AlignedImage, second: AlignedImage, method: str, target: Path, *, colour: bool) -> None:
+def _refuse_colour(images: Sequence[AlignedImage], method: str, target: Path, *, colour: bool) -> None:
     if not colour:
         return
     if target.suffix.lower() != ".png":
         raise SettingsError("--colour writes a picture: name a .png file in --out")
-    if first.colours is None and second.colours is None:
-        raise SettingsError(f"--colour with {method} takes the hue of a coloured source, and both are grey")
+    if all(image.colours is None for image in images):
+        all_grey = "both" if len(images) == 2 else "all"
+        raise SettingsError(f"--colour with {method} takes the hue of a coloured source, and {all_grey} are grey")
 
 
 def _on_one_grid(first: AlignedImage, second: AlignedImage) -> tuple[Volume, list[str]]:
@@ -177,14 +182,16 @@ def _on_one_grid(first: AlignedImage, second: AlignedImage) -> tuple[Volume, lis
         raise NodeError(
             f"{first.name} is {_size(first)} and {second.name} {_size(second)}: pictures must be of one size"
         )
-    return fusion.resample(second.volume, AffineTransform.identity(), onto=first.volume.grid), [RESAMPLED]
+    return fusion.resample(second.volume, AffineTransform.identity(), onto=first.volume.grid), [
+        RESAMPLED.format(name=second.name)
+    ]
 
 
 def _size(image: AlignedImage) -> str:
     return " x ".join(map(str, image.volume.grid.shape))
 
 
-def _write(target: Path, fused: Fused, sources: tuple[AlignedImage, AlignedImage], *, colour: bool) -> None:
+def _write(target: Path, fused: Fused, sources: Sequence[AlignedImage], *, colour: bool) -> None:
     if target.suffix.lower() != ".png":
         write_image(target, fused)
         return
@@ -193,7 +200,7 @@ def _write(target: Path, fused: Fused, sources: tuple[AlignedImage, AlignedImage
 
 
 def _blend_dicom(
-    paths: tuple[Path, Path],
+    paths: Sequence[Path],
     folder: Path,
     method: str,
     parameters: dict[str, Any],
@@ -216,7 +223,7 @@ def _blend_dicom(
         registrar="identity",
         method=method,
         method_parameters=parameters,
-        outputs=("fused_colour", "quality_report"),
+        outputs=("fused_colour", "quality_report", *(("fused_together",) if len(paths) > 2 else ())),
     )
     recipe = explaining(recipe, kinds)
     plan, warnings = plan_of_files(inputs, recipe, settings, allow_different_patients=False)

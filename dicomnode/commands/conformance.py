@@ -39,6 +39,7 @@ DERIVED_CLASSES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "jacobian": ("1.2.840.10008.5.1.4.1.1.30",),
         "contribution": ("1.2.840.10008.5.1.4.1.1.30",),
         "explanation": ("1.2.840.10008.5.1.4.1.1.30",),
+        "fused_together": ("1.2.840.10008.5.1.4.1.1.7",),
     }
 )
 """What each output is written as."""
@@ -57,6 +58,8 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
         "contribution": "the share of the fixed image in each fused voxel as float32 on the fixed grid, Modality OT",
         "explanation": "of a learned method saliency, class activation, relevance and attention as float32 on the "
         "fixed grid, a map an instance, Modality OT",
+        "fused_together": "of a plan with several moving series all of them and the fixed one as one fused image, RGB "
+        "with geometry, Modality OT",
     }
 )
 

@@ -48,6 +48,9 @@ def fuse(
         bool, typer.Option("--allow-different-patients", help="Fuse although the headers name different patients.")
     ] = False,
     explain: Explain = None,
+    together: Annotated[
+        bool, typer.Option("--together", help="Of several MOVING: all of them and FIXED as one image, too.")
+    ] = False,
     device: Device = "auto",
     config: Config = None,
     json: Json = False,
@@ -66,6 +69,7 @@ def fuse(
             progress,
             allow_different_patients=allow_different_patients,
             explain=explain or (),
+            together=together,
         )
     for sentence in values["warnings"]:
         warn(sentence)

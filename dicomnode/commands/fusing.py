@@ -14,6 +14,8 @@ from typing import Any
 from fusion import METHODS, REGISTRARS, FusionError, ParameterError, UnknownNameError, Verdict
 from fusion.choice import choose
 from fusion.device import choose_device
+from fusion.methods import SEVERAL
+from fusion.methods.defaults import AUTO
 from fusion.quality.explanation import require_kinds
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
@@ -47,8 +49,28 @@ def engine_errors() -> Iterator[None]:
 def check_recipe(recipe: RecipeSettings) -> None:
     """Raises `SettingsError` for a registrar, method or parameter that does not exist."""
     choose("registrar", REGISTRARS, recipe.registrar, recipe.registrar_parameters)
-    choose("fusion method", METHODS, recipe.method, recipe.method_parameters)
+    check_method(recipe.method, recipe.method_parameters, together="fused_together" in recipe.outputs)
+    if getattr(METHODS.get(recipe.method), "experimental", False) and not recipe.experimental:
+        raise SettingsError(
+            f"the fusion method {recipe.method!r} is experimental, and a rule may come to use it by itself: write "
+            "experimental = true into the recipe if that is meant"
+        )
     _check_explanation(recipe.method, recipe.outputs, {"explanation_kinds": recipe.explanation_kinds})
+
+
+def check_method(name: str, parameters: Mapping[str, Any], *, together: bool) -> None:
+    """Raises `UnknownNameError` or `ParameterError` for what no method is; `auto` takes windows only.
+
+    `together` says that it is to fuse several moving series at once.
+    """
+    if name != AUTO:
+        choose("fusion method", METHODS, name, parameters)
+        if together and name not in SEVERAL:
+            raise ParameterError(f"several images at once are fused by {', '.join(sorted(SEVERAL))}, not by {name!r}")
+        return
+    others = sorted(set(parameters) - {"fixed_window", "moved_window"})
+    if others:
+        raise ParameterError(f"the parameters {', '.join(others)} need a method: name one, such as alpha_blend")
 
 
 def explaining(recipe: Recipe, kinds: Sequence[str]) -> Recipe:
@@ -63,7 +85,7 @@ def explaining(recipe: Recipe, kinds: Sequence[str]) -> Recipe:
 
 def _check_explanation(method: str, outputs: Sequence[str], parameters: Mapping[str, Any]) -> None:
     """Raises `ParameterError` where the recipe asks for what cannot be explained."""
-    if "explanation" in outputs:
+    if "explanation" in outputs and method != AUTO:
         require_kinds(method, parameters.get("explanation_kinds", ()))
 
 
@@ -94,9 +116,13 @@ def fuse_files(
     *,
     allow_different_patients: bool,
     explain: Sequence[str] = (),
+    together: bool = False,
 ) -> dict[str, Any]:
     """Fuse inputs, the fixed one first, into `folder`; the keys of `report.json`."""
     recipe = explaining(recipe_named(settings, recipe_name), explain)
+    if together and "fused_together" not in recipe.outputs:
+        recipe = replace(recipe, outputs=(*recipe.outputs, "fused_together"))
+    check_method(recipe.method, recipe.method_parameters, together="fused_together" in recipe.outputs)
     _check_explanation(recipe.method, recipe.outputs, recipe.output_parameters)
     used = str(choose_device(device))
     progress("load")
@@ -188,6 +214,11 @@ def _images(
             place = output_folder.numbered(folder, number, "explanation")
             write_explanations(place, "", pair.explanations, pair.fused)
             outputs.append({"kind": "explanation", "path": str(place)})
+    together = pipeline.fused_with_all(fixed, pairs, recipe)
+    if together is not None:
+        place = output_folder.numbered(folder, len(pairs) + 1, "fused_together")
+        write_image(place / "fused-together.nii.gz", together)
+        outputs.append({"kind": "fused_together", "path": str(place)})
     return pairs, outputs
 
 

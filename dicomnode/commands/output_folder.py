@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..encode import OUTPUTS
+from ..encode import OF_ALL, OUTPUTS
 from ..encode.explanation import MEANINGS as EXPLANATIONS
 from ..errors import NodeError, SettingsError
 
@@ -12,11 +12,13 @@ REPORT = "report.json"
 FUSED = "fused"
 """Of image files; those of DICOM are called as the outputs of a recipe."""
 
-KINDS = "|".join(sorted((*OUTPUTS, FUSED)))
+KINDS = "|".join(sorted((*OUTPUTS, *OF_ALL, FUSED)))
 OWN_FOLDER = re.compile(rf"\d{{2,}}-({KINDS})")
 OWN_FILE = re.compile(rf"transform-\d{{2,}}\.tfm|{re.escape(REPORT)}")
 MAPS = "|".join(sorted(EXPLANATIONS))
-OWN_RESULT = re.compile(rf"\d{{5,}}\.dcm|(registered|fused)\.nii\.gz|({MAPS})(\.png|-(fixed|moved|both)\.nii\.gz)")
+OWN_RESULT = re.compile(
+    rf"\d{{5,}}\.dcm|(registered|fused|fused-together)\.nii\.gz|({MAPS})(\.png|-(fixed|moved|both)\.nii\.gz)"
+)
 
 
 def numbered(folder: Path, number: int, kind: str) -> Path:

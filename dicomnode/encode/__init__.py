@@ -13,6 +13,7 @@ from .contribution import contribution
 from .expected_error import expected_error
 from .explanation import explanation
 from .fused_colour import fused_colour
+from .fused_together import fused_together
 from .image_file import write_image
 from .inputs import EncodedSeries, EncodeInputs, Equipment, MovingResult
 from .instance_file import file_bytes
@@ -24,6 +25,7 @@ from .spatial_registration import spatial_registration
 from .transform_file import refuse_other_endings, write_transform
 
 __all__ = [
+    "OF_ALL",
     "OUTPUTS",
     "EncodeInputs",
     "EncodedSeries",
@@ -31,6 +33,7 @@ __all__ = [
     "MovingResult",
     "encode",
     "file_bytes",
+    "fused_together",
     "refuse_other_endings",
     "write_image",
     "write_transform",
@@ -53,6 +56,9 @@ OUTPUTS: Mapping[str, Encoder] = MappingProxyType(
 )
 """What a recipe may name as an output. Each gives no, one or more series."""
 
+OF_ALL = frozenset({"fused_together"})
+"""Outputs of a whole plan, not of each moving series."""
+
 SENT_WHEN_REJECTED = frozenset({"quality_report"})
 
 
@@ -62,12 +68,12 @@ def encode(inputs: EncodeInputs) -> tuple[EncodedSeries, ...]:
     Raises `EncodeError` for an output that is not in `OUTPUTS`, for sources without headers, and where a result
     cannot be written as the object that it should be.
     """
-    unknown = [kind for kind in inputs.plan.recipe.outputs if kind not in OUTPUTS]
+    unknown = [kind for kind in inputs.plan.recipe.outputs if kind not in (*OUTPUTS, *OF_ALL)]
     if unknown:
-        raise EncodeError(f"no output is called {unknown[0]!r}; known are {', '.join(sorted(OUTPUTS))}")
+        raise EncodeError(f"no output is called {unknown[0]!r}; known are {', '.join(sorted((*OUTPUTS, *OF_ALL)))}")
     if not inputs.fixed_headers or not inputs.moving.headers:
         raise EncodeError("DICOM objects are made of DICOM series only: write the volumes as image files instead")
-    kinds = inputs.plan.recipe.outputs
+    kinds = tuple(kind for kind in inputs.plan.recipe.outputs if kind in OUTPUTS)
     if inputs.verdict is Verdict.REJECT:
         kinds = tuple(kind for kind in kinds if kind in SENT_WHEN_REJECTED)
     return tuple(series for kind in kinds for series in OUTPUTS[kind](inputs))

@@ -55,10 +55,10 @@ def _single_frames(inputs: EncodeInputs) -> EncodedSeries:
     identity = identify(inputs, KIND, SERIES_OFFSET, "OT", SecondaryCaptureImageStorage, _what(inputs))
     grid = inputs.fixed.grid
     instances = []
-    sources = zip(_pictures(inputs), fixed_sources(inputs), moving_sources(inputs), strict=True)
+    sources = zip(pictures(inputs), fixed_sources(inputs), moving_sources(inputs), strict=True)
     for index, (picture, fixed, moving) in enumerate(sources):
         dataset = begin(inputs, identity, index)
-        _add_description(dataset, inputs)
+        add_description(dataset, inputs)
         add_plane(dataset, grid, index)
         add_colour_pixels(dataset, picture)
         add_derivation(dataset, inputs, DERIVATION, fixed=fixed, moving=moving)
@@ -70,15 +70,15 @@ def _multi_frame(inputs: EncodeInputs) -> EncodedSeries:
     sop_class_uid = MultiFrameTrueColorSecondaryCaptureImageStorage
     identity = identify(inputs, KIND, SERIES_OFFSET, "OT", sop_class_uid, _what(inputs))
     dataset = begin(inputs, identity)
-    _add_description(dataset, inputs)
-    add_colour_pixels(dataset, np.stack(list(_pictures(inputs))))
+    add_description(dataset, inputs)
+    add_colour_pixels(dataset, np.stack(list(pictures(inputs))))
     _add_functional_groups(dataset, inputs.fixed.grid)
     contributed = {str(header.SOPInstanceUID): header for group in moving_sources(inputs) for header in group}
     add_derivation(dataset, inputs, DERIVATION, fixed=inputs.fixed_headers, moving=contributed.values())
     return finish(identity, [dataset])
 
 
-def _pictures(inputs: EncodeInputs) -> Iterator[Picture]:
+def pictures(inputs: EncodeInputs) -> Iterator[Picture]:
     """The slices as 8-bit sRGB, labelled where the recipe wants it."""
     fused = inputs.moving.fused
     label = label_of(inputs) if _labelled(inputs) else None
@@ -92,7 +92,8 @@ def _labelled(inputs: EncodeInputs) -> bool:
     return bool(inputs.plan.recipe.output_parameters.get("label_pixels", True))
 
 
-def _add_description(dataset: Dataset, inputs: EncodeInputs) -> None:
+def add_description(dataset: Dataset, inputs: EncodeInputs) -> None:
+    """What the object says about itself beside its pixels, and its Frame of Reference."""
     dataset.ImageType = IMAGE_TYPE
     dataset.ConversionType = "WSD"
     dataset.PatientOrientation = patient_orientation(inputs.fixed.grid)

@@ -65,4 +65,22 @@ METHODS: Mapping[str, Callable[..., Method]] = MappingProxyType(
 )
 """Every method by the name that a recipe gives; the parameters are the fields of its class."""
 
-__all__ = ["METHODS", "Fused", "Legend", "Method"]
+SEVERAL = frozenset(
+    {
+        *(
+            "average",
+            "bounded",
+            "curvelet",
+            "dwt",
+            "fotgv",
+            "l0_base_detail",
+            "laplacian_pyramid",
+            "maximum",
+            "minimum",
+        ),
+        *("msvd", "nsct", "nsst", "pca", "swt", "weighted_sum", "wpd"),
+    }
+)
+"""The methods that fuse more than two images at once."""
+
+__all__ = ["METHODS", "SEVERAL", "Fused", "Legend", "Method"]

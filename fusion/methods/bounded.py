@@ -1,5 +1,6 @@
 """A learned mixture of both images that invents nothing: every fused voxel lies between its two sources."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import ClassVar
 
@@ -8,7 +9,8 @@ import torch
 from ..networks.weights import load_network
 from ..types import VoxelArray
 from ..volume import Volume
-from .inputs import AlignedPair, WindowChoice, aligned_pair
+from .inputs import AlignedPair, WindowChoice, WindowChoices, aligned_images, aligned_pair, one_window
+from .joint_mixture import joint_mixture, joint_shares
 from .method import Fused
 
 NETWORK = "mixture_weights"
@@ -25,14 +27,22 @@ class Bounded:
     experimental: ClassVar[bool] = False
 
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
         """Fuse `moved` with `fixed`. Raises `UnusableWeightsError` where the network is not trained."""
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+        if further:
+            return self._joint(fixed, (moved, *further))
+        pair = aligned_pair(fixed, moved, self.fixed_window, one_window(self.moved_window))
         share = share_of_fixed(pair, fixed.grid.spacing_mm)
         image = pair.over_fixed(mixture(pair.fixed, pair.moved, share))
         return Fused(image, fixed.grid, "bounded", asdict(self) | pair.windows, contribution=share)
+
+    def _joint(self, fixed: Volume, moved: Sequence[Volume]) -> Fused:
+        aligned = aligned_images(fixed, moved, self.fixed_window, self.moved_window)
+        shares = joint_shares(aligned.images, fixed.grid.spacing_mm, NETWORK)
+        image = aligned.over_fixed(joint_mixture(aligned.images, shares))
+        return Fused(image, fixed.grid, "bounded", asdict(self) | aligned.windows, contribution=shares[0])
 
 
 def share_of_fixed(pair: AlignedPair, spacing_mm: tuple[float, float, float]) -> VoxelArray:

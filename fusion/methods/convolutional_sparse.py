@@ -66,7 +66,7 @@ class ConvolutionalSparse:
             codes.append(convolutional_codes(whole - bases[-1], filters, self.sparsity, self.iterations))
             activity.append(box_mean(codes[-1].abs().sum(dim=1), (0, self.radius, self.radius)))
         chosen = torch.where((activity[1] > activity[0])[:, None], codes[1], codes[0])
-        return cropped(convolved(chosen, filters).add_(common_base(bases[0], bases[1], self.base)), shape)
+        return cropped(convolved(chosen, filters).add_(common_base(*bases, base=self.base)), shape)
 
 
 def _smooth(slices: VoxelArray) -> VoxelArray:

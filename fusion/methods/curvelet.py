@@ -10,7 +10,7 @@ from ..transforms.curvelet import curvelet_bands
 from ..transforms.fourier_frame import fuse_frame
 from ..transforms.selection import check_rules, common_base, stronger
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -28,17 +28,17 @@ class Curvelet:
     detail: Literal["max_abs", "energy"] = "energy"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(self.levels, self.detail, self.base)
         if self.wedges < 4:
             raise ParameterError(f"wedges is at least 4, not {self.wedges}")
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = curvelet_bands(self.levels, self.wedges)
-        image = fuse_frame(pair.fixed, pair.moved_or_fixed, axes, bands, detail, base, tight=True)
-        return Fused(pair.over_fixed(image), fixed.grid, "curvelet", asdict(self) | pair.windows)
+        image = fuse_frame(aligned.images, axes, bands, detail, base, tight=True)
+        return Fused(aligned.over_fixed(image), fixed.grid, "curvelet", asdict(self) | aligned.windows)

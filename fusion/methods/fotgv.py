@@ -13,7 +13,7 @@ from ..transforms.noise import noise_of
 from ..transforms.selection import check_rules, common_base, stronger
 from ..types import VoxelArray
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -33,7 +33,7 @@ class Fotgv:
     detail: Literal["max_abs", "energy"] = "energy"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(self.levels, self.detail, self.base)
@@ -42,14 +42,14 @@ class Fotgv:
         if self.strength <= 0 or self.iterations < 1:
             raise ParameterError("strength is positive and iterations is at least 1")
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
-        first, second = self._clean(pair.fixed), self._clean(pair.moved_or_fixed)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
+        images = [self._clean(image) for image in aligned.images]
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = contourlet_bands((self.stages,) * self.levels)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
-        image = fuse_frame(first, second, axes, bands, detail, base, tight=True)
-        return Fused(pair.over_fixed(image), fixed.grid, "fotgv", asdict(self) | pair.windows)
+        image = fuse_frame(images, axes, bands, detail, base, tight=True)
+        return Fused(aligned.over_fixed(image), fixed.grid, "fotgv", asdict(self) | aligned.windows)
 
     def _clean(self, image: VoxelArray) -> VoxelArray:
         noise = noise_of(image)

@@ -8,7 +8,7 @@ from ..transforms.axes import working_axes
 from ..transforms.l0_smoothing import l0_smoothed
 from ..transforms.selection import check_rules, common_base, stronger
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -24,17 +24,18 @@ class L0BaseDetail:
     detail: Literal["max_abs", "energy"] = "energy"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(1, self.detail, self.base)
         if not 0 < self.strength <= 1:
             raise ParameterError(f"strength lies above 0 and up to 1, not at {self.strength}")
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
-        first, second = pair.fixed, pair.moved_or_fixed
-        ours, theirs = (l0_smoothed(image, axes, self.strength) for image in (first, second))
-        image = stronger(first - ours, second - theirs, self.detail).add_(common_base(ours, theirs, self.base))
-        return Fused(pair.over_fixed(image), fixed.grid, "l0_base_detail", asdict(self) | pair.windows)
+        bases = [l0_smoothed(image, axes, self.strength) for image in aligned.images]
+        image = common_base(*bases, base=self.base)
+        details = [base.neg_().add_(whole) for base, whole in zip(bases, aligned.images, strict=True)]
+        image = image + stronger(*details, detail=self.detail)
+        return Fused(aligned.over_fixed(image), fixed.grid, "l0_base_detail", asdict(self) | aligned.windows)

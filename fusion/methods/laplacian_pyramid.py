@@ -1,14 +1,15 @@
 """Fusion of details scale by scale: the three-dimensional Laplacian pyramid."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
 import torch
 
-from ..errors import ParameterError
+from ..transforms.selection import check_rules, common_base, stronger
 from ..types import VoxelArray
 from ..volume import Volume
-from .inputs import AlignedPair, WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 KERNEL = (1 / 16, 4 / 16, 6 / 16, 4 / 16, 1 / 16)
@@ -37,34 +38,24 @@ class LaplacianPyramid:
     detail: Literal["max_abs", "energy"] = "energy"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
-        if self.levels < 1:
-            raise ParameterError(f"levels is at least 1, not {self.levels}")
-        if self.detail not in ("max_abs", "energy"):
-            raise ParameterError(f"detail is max_abs or energy, not {self.detail!r}")
-        if self.base not in ("mean", "max"):
-            raise ParameterError(f"base is mean or max, not {self.base!r}")
+        check_rules(self.levels, self.detail, self.base)
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
-        image = pair.over_fixed(self._fuse(pair, fixed.grid.spacing_mm))
-        return Fused(image, fixed.grid, "laplacian_pyramid", asdict(self) | pair.windows)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
+        image = aligned.over_fixed(self._fuse(aligned.images, fixed.grid.spacing_mm))
+        return Fused(image, fixed.grid, "laplacian_pyramid", asdict(self) | aligned.windows)
 
-    def _fuse(self, pair: AlignedPair, spacing_mm: tuple[float, float, float]) -> VoxelArray:
-        # Nothing but the fixed image is known there; any other filling would be an edge that nobody has.
-        moved = pair.moved if pair.shown is None else torch.where(pair.shown, pair.moved, pair.fixed)
-        first, first_base = decompose(pair.fixed, self.levels, spacing_mm)
-        second, second_base = decompose(moved, self.levels, spacing_mm)
-        base = (first_base + second_base) / 2 if self.base == "mean" else torch.maximum(first_base, second_base)
-        details = [(self._stronger(a, b), axes) for (a, axes), (b, _) in zip(first, second, strict=True)]
-        return compose(details, base)
-
-    def _stronger(self, first: VoxelArray, second: VoxelArray) -> VoxelArray:
-        if self.detail == "max_abs":
-            return torch.where(second.abs() > first.abs(), second, first)
-        return torch.where(_energy(second) > _energy(first), second, first)
+    def _fuse(self, images: Sequence[VoxelArray], spacing_mm: tuple[float, float, float]) -> VoxelArray:
+        pyramids = [decompose(image, self.levels, spacing_mm) for image in images]
+        base = common_base(*(below for _, below in pyramids), base=self.base)
+        levels = [details for details, _ in pyramids]
+        fused: list[Level] = []
+        for at, (_, axes) in enumerate(levels[0]):
+            fused.append((stronger(*(details[at][0] for details in levels), detail=self.detail), axes))
+        return compose(fused, base)
 
 
 def decompose(image: VoxelArray, levels: int, spacing_mm: tuple[float, float, float]) -> tuple[list[Level], VoxelArray]:
@@ -120,14 +111,3 @@ def _expanded(image: VoxelArray, axes: Axes, shape: torch.Size) -> VoxelArray:
     for axis in axes:
         image = expand(image, axis, shape[axis])
     return image
-
-
-def _energy(detail: VoxelArray) -> VoxelArray:
-    """Sum of squares over 3 × 3 × 3 voxels, nothing beyond the edge."""
-    energy = detail.square()
-    for axis, extent in enumerate(detail.shape):
-        along = energy.clone()
-        along.narrow(axis, 0, extent - 1).add_(energy.narrow(axis, 1, extent - 1))
-        along.narrow(axis, 1, extent - 1).add_(energy.narrow(axis, 0, extent - 1))
-        energy = along
-    return energy

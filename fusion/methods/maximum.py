@@ -1,22 +1,21 @@
-"""The brighter of both images."""
+"""The brightest of all images."""
 
 from dataclasses import asdict, dataclass
 
-import torch
-
+from ..transforms.selection import common_base
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
 @dataclass(frozen=True, slots=True)
 class Maximum:
-    """Keeps what is bright in either image, such as bone and uptake."""
+    """Keeps what is bright in any image, such as bone and uptake."""
 
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
-        image = pair.over_fixed(torch.maximum(pair.fixed, pair.moved))
-        return Fused(image, fixed.grid, "maximum", asdict(self) | pair.windows)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
+        image = aligned.over_fixed(common_base(*aligned.images, base="max"))
+        return Fused(image, fixed.grid, "maximum", asdict(self) | aligned.windows)

@@ -48,8 +48,16 @@ class Legend:
     label: str
 
 
+class SeveralMethod(Protocol):
+    """A method that fuses any number of aligned volumes."""
+
+    def __call__(self, fixed: Volume, moved: Volume, /, *further: Volume) -> Fused:
+        """Fuse all of `moved` and `further` with `fixed`."""
+        ...
+
+
 class Method(Protocol):
-    """Fuses two aligned volumes.
+    """Fuses two aligned volumes, those of the table `SEVERAL` more.
 
     A method is a frozen dataclass whose fields are its parameters. Both volumes lie on the same grid (else
     `GeometryError`). A call keeps the geometry, changes no input, is deterministic, and yields no NaN, also for an
@@ -58,6 +66,6 @@ class Method(Protocol):
 
     __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
+    def __call__(self, fixed: Volume, moved: Volume, /) -> Fused:
         """Fuse `moved` with `fixed`."""
         ...

@@ -7,7 +7,7 @@ from typing import Literal
 from ..transforms.block_svd import fuse_blocks
 from ..transforms.selection import check_rules, common_base, stronger
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -23,13 +23,13 @@ class Msvd:
     detail: Literal["max_abs", "energy"] = "max_abs"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(self.levels, self.detail, self.base)
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
-        image = fuse_blocks(pair.fixed, pair.moved_or_fixed, self.levels, fixed.grid.spacing_mm, detail, base)
-        return Fused(pair.over_fixed(image), fixed.grid, "msvd", asdict(self) | pair.windows)
+        image = fuse_blocks(aligned.images, self.levels, fixed.grid.spacing_mm, detail, base)
+        return Fused(aligned.over_fixed(image), fixed.grid, "msvd", asdict(self) | aligned.windows)

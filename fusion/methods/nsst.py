@@ -10,7 +10,7 @@ from ..transforms.fourier_frame import fuse_frame
 from ..transforms.selection import check_rules, common_base, stronger
 from ..transforms.shearlet import shearlet_bands
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -27,17 +27,17 @@ class Nsst:
     detail: Literal["max_abs", "energy"] = "energy"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(self.levels, self.detail, self.base)
         if self.shears < 1:
             raise ParameterError(f"shears is at least 1, not {self.shears}")
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = shearlet_bands((self.shears,) * self.levels)
-        image = fuse_frame(pair.fixed, pair.moved_or_fixed, axes, bands, detail, base, tight=False)
-        return Fused(pair.over_fixed(image), fixed.grid, "nsst", asdict(self) | pair.windows)
+        image = fuse_frame(aligned.images, axes, bands, detail, base, tight=False)
+        return Fused(aligned.over_fixed(image), fixed.grid, "nsst", asdict(self) | aligned.windows)

@@ -45,7 +45,7 @@ class NsstMi:
         pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = shearlet_bands((self.shears,) * self.levels)
-        image = fuse_frame(pair.fixed, pair.moved_or_fixed, axes, bands, self._detail, _base, tight=False)
+        image = fuse_frame((pair.fixed, pair.moved_or_fixed), axes, bands, self._detail, _base, tight=False)
         return Fused(pair.over_fixed(image), fixed.grid, "nsst_mi", asdict(self) | pair.windows)
 
     def _detail(self, first: VoxelArray, second: VoxelArray) -> VoxelArray:
@@ -56,7 +56,7 @@ class NsstMi:
             ours, theirs = shrunk(ours, least), shrunk(theirs, limit)
             return _mixed(ours, theirs, energy(ours), energy(theirs), shared)
 
-        return in_slabs(first, second, mixed)
+        return in_slabs((first, second), mixed)
 
 
 def threshold(band: VoxelArray, amount: float) -> float:
@@ -77,7 +77,7 @@ def _base(first: VoxelArray, second: VoxelArray) -> VoxelArray:
     def mixed(ours: VoxelArray, theirs: VoxelArray) -> VoxelArray:
         return _mixed(ours, theirs, ours.clamp(min=0.0), theirs.clamp(min=0.0), shared)
 
-    return in_slabs(first, second, mixed)
+    return in_slabs((first, second), mixed)
 
 
 def _mixed(first: VoxelArray, second: VoxelArray, ours: VoxelArray, theirs: VoxelArray, shared: float) -> VoxelArray:

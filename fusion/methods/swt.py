@@ -9,7 +9,7 @@ from ..transforms.selection import check_rules, common_base, stronger
 from ..transforms.stationary_wavelet import fuse_stationary
 from ..transforms.wavelets import wavelet
 from ..volume import Volume
-from .inputs import WindowChoice, aligned_pair
+from .inputs import WindowChoice, WindowChoices, aligned_images
 from .method import Fused
 
 
@@ -26,15 +26,15 @@ class Swt:
     detail: Literal["max_abs", "energy"] = "max_abs"
     base: Literal["mean", "max"] = "mean"
     fixed_window: WindowChoice = None
-    moved_window: WindowChoice = None
+    moved_window: WindowChoices = None
 
     def __post_init__(self) -> None:
         check_rules(self.levels, self.detail, self.base)
         wavelet(self.wavelet)
 
-    def __call__(self, fixed: Volume, moved: Volume) -> Fused:
-        pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
+    def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
+        aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
-        image = fuse_stationary(pair.fixed, pair.moved_or_fixed, wavelet(self.wavelet), self.levels, axes, detail, base)
-        return Fused(pair.over_fixed(image), fixed.grid, "swt", asdict(self) | pair.windows)
+        image = fuse_stationary(aligned.images, wavelet(self.wavelet), self.levels, axes, detail, base)
+        return Fused(aligned.over_fixed(image), fixed.grid, "swt", asdict(self) | aligned.windows)

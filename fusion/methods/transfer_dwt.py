@@ -26,7 +26,7 @@ class TransferDwt(LearnedBands):
         self, network: nn.Module, first: VoxelArray, second: VoxelArray, spacing_mm: tuple[float, float, float]
     ) -> VoxelArray:
         weigh = _weighing(network)
-        return fuse_pyramid(first, second, wavelet("bior4.4"), LEVELS, spacing_mm, weigh, weigh)
+        return fuse_pyramid((first, second), wavelet("bior4.4"), LEVELS, spacing_mm, weigh, weigh)
 
 
 def _weighing(network: nn.Module) -> Rule:

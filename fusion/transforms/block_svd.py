@@ -1,15 +1,16 @@
 """The multi-resolution singular value decomposition: blocks of 2 × 2 × 2 in their own principal directions."""
 
+from collections.abc import Sequence
+
 import torch
 
 from ..types import VoxelArray
 from .axes import working_axes
-from .wavelet_pyramid import Rule
+from .selection import Rule
 
 
 def fuse_blocks(
-    first: VoxelArray,
-    second: VoxelArray,
+    images: Sequence[VoxelArray],
     levels: int,
     spacing_mm: tuple[float, ...],
     detail: Rule,
@@ -17,21 +18,25 @@ def fuse_blocks(
 ) -> VoxelArray:
     """Bands along the singular vectors of the blocks (`naidu2011`), details by `detail`, the rest by `base`.
 
-    The vectors are those of the blocks of both images together: one orthogonal basis for both makes their
+    The vectors are those of the blocks of all images together: one orthogonal basis for all makes their
     coefficients comparable and the inverse exact, which the mean of two bases is not.
     """
-    axes = working_axes(first.shape, spacing_mm, least=2)
+    shape = tuple(images[0].shape)
+    axes = working_axes(shape, spacing_mm, least=2)
     if levels == 0 or not axes:
-        return base(first, second)
-    shape = tuple(first.shape)
-    ours, theirs = to_blocks(first, axes), to_blocks(second, axes)
-    rotation = principal_directions(ours, theirs)
-    ours, theirs = _rotated(rotation.T, ours), _rotated(rotation.T, theirs)
+        return base(*images)
+    blocks = [to_blocks(image, axes) for image in images]
+    rotation = principal_directions(*blocks)
+    for number, block in enumerate(blocks):
+        blocks[number] = _rotated(rotation.T, block)
+    ours, *others = blocks
     for at in range(1, len(ours)):
-        ours[at] = detail(ours[at], theirs[at])
+        ours[at] = detail(ours[at], *(bands[at] for bands in others))
     coarser = tuple(spacing * 2 if axis in axes else spacing for axis, spacing in enumerate(spacing_mm))
-    ours[0] = fuse_blocks(ours[0], theirs[0], levels - 1, coarser, detail, base)
-    del theirs
+    lows = [ours[0], *(bands[0].clone() for bands in others)]
+    blocks.clear()
+    others.clear()
+    ours[0] = fuse_blocks(lows, levels - 1, coarser, detail, base)
     return from_blocks(_rotated(rotation, ours), axes, shape)
 
 

@@ -1,6 +1,6 @@
 """Fusion in a frame whose bands are windows of the Fourier transform."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import pi
 
@@ -8,7 +8,7 @@ import torch
 
 from ..types import VoxelArray
 from .extension import cropped, fast_length, periodic_extension
-from .wavelet_pyramid import Rule
+from .selection import Rule
 
 EXTENSION = 16
 """Voxels beyond the end that make the image periodic."""
@@ -35,7 +35,7 @@ Bands = Callable[[tuple[int, ...], torch.device], Iterator[Band]]
 
 
 def fuse_frame(
-    first: VoxelArray, second: VoxelArray, axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, *, tight: bool
+    images: Sequence[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, *, tight: bool
 ) -> VoxelArray:
     """Every band by `detail`, the lowest by `base`.
 
@@ -43,10 +43,11 @@ def fuse_frame(
     the windows themselves do, and the bands are added. Without `axes` the images are the lowest band.
     """
     if not axes:
-        return base(first, second)
+        return base(*images)
+    first = images[0]
     others = [axis for axis in range(first.ndim) if axis not in axes and first.shape[axis] > 1]
     if not others:
-        return _fused(first, second, axes, bands, detail, base, tight)
+        return _fused(images, axes, bands, detail, base, tight)
     # Axes that are not transformed: slabs along one of them, each with a neighbour for rules that look around.
     along = others[0]
     extent = first.shape[along]
@@ -54,32 +55,30 @@ def fuse_frame(
     parts = []
     for start in range(0, extent, slab):
         begin, stop = max(0, start - 1), min(extent, start + slab + 1)
-        ours, theirs = (image.narrow(along, begin, stop - begin) for image in (first, second))
-        part = _fused(ours, theirs, axes, bands, detail, base, tight)
+        slabs = [image.narrow(along, begin, stop - begin) for image in images]
+        part = _fused(slabs, axes, bands, detail, base, tight)
         parts.append(part.narrow(along, start - begin, min(slab, extent - start)).clone())
     return torch.cat(parts, dim=along)
 
 
 def _fused(
-    first: VoxelArray, second: VoxelArray, axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, tight: bool
+    images: Sequence[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, tight: bool
 ) -> VoxelArray:
-    shape = tuple(first.shape)
+    shape, device = tuple(images[0].shape), images[0].device
     lengths = tuple(fast_length(shape[axis] + min(EXTENSION, shape[axis] - 1), 2) for axis in axes)
-    ours, theirs = (
-        torch.fft.rfftn(periodic_extension(image, axes, lengths), dim=axes, norm="forward") for image in (first, second)
-    )
+    spectra = [torch.fft.rfftn(periodic_extension(image, axes, lengths), dim=axes, norm="forward") for image in images]
     total: torch.Tensor | None = None
-    for band in bands(lengths, first.device):
-        window = _placed(band.window, axes, first.ndim)
-        here, there = (_image(spectrum, window, axes, lengths, band.lengths) for spectrum in (ours, theirs))
-        fused = (base if band.lowest else detail)(here, there)
-        del here, there
+    for band in bands(lengths, device):
+        window = _placed(band.window, axes, len(shape))
+        parts = [_image(spectrum, window, axes, lengths, band.lengths) for spectrum in spectra]
+        fused = (base if band.lowest else detail)(*parts)
+        del parts
         if not tight:
             total = fused if total is None else total.add_(fused)
             continue
         part = torch.fft.rfftn(fused, dim=axes, norm="forward").mul_(window)
         if total is None:
-            total = torch.zeros_like(ours)
+            total = torch.zeros_like(spectra[0])
         _add_low(total, part, axes, lengths, band.lengths)
     assert total is not None
     image = torch.fft.irfftn(total, s=lengths, dim=axes, norm="forward") if tight else total

@@ -1,12 +1,15 @@
 """Which coefficient of two images is kept: the rules that multi-scale methods share."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
 from ..errors import ParameterError
 from ..types import VoxelArray
 from .box import box_sum
+
+Rule = Callable[..., VoxelArray]
+"""From the coefficients of each image, in their order, to the fused ones."""
 
 DETAIL_RULES = ("max_abs", "energy")
 BASE_RULES = ("mean", "max")
@@ -25,24 +28,22 @@ def check_rules(levels: int, detail: str, base: str) -> None:
         raise ParameterError(f"base is mean or max, not {base!r}")
 
 
-def stronger(first: VoxelArray, second: VoxelArray, detail: str) -> VoxelArray:
-    """Per place the coefficient of larger size (`max_abs`) or of larger energy about it (`energy`).
+def stronger(*bands: VoxelArray, detail: str) -> VoxelArray:
+    """Per place the coefficient of largest size (`max_abs`) or of largest energy about it (`energy`), else the first.
 
     The energy is the sum of squares over three neighbours along each axis (`burt1993`, without its match measure).
     """
-    if detail == "max_abs":
-        return in_slabs(first, second, lambda ours, theirs: torch.where(theirs.abs() > ours.abs(), theirs, ours))
-    return in_slabs(first, second, lambda ours, theirs: torch.where(energy(theirs) > energy(ours), theirs, ours))
+    return in_slabs(bands, _largest if detail == "max_abs" else _most_energetic)
 
 
-def in_slabs(first: VoxelArray, second: VoxelArray, rule: Callable[[VoxelArray, VoxelArray], VoxelArray]) -> VoxelArray:
+def in_slabs(bands: Sequence[VoxelArray], rule: Rule) -> VoxelArray:
     """`rule` applied to a few slices at a time; it may look one place around."""
-    fused = torch.empty_like(first)
-    extent = first.shape[0]
-    slab = max(1, SLAB_PLACES * extent // max(1, first.numel()))
+    fused = torch.empty_like(bands[0])
+    extent = fused.shape[0]
+    slab = max(1, SLAB_PLACES * extent // max(1, fused.numel()))
     for start in range(0, extent, slab):
         begin, stop = max(0, start - 1), min(extent, start + slab + 1)
-        part = rule(first[begin:stop], second[begin:stop])
+        part = rule(*(band[begin:stop] for band in bands))
         fused[start : start + slab] = part[start - begin : start - begin + slab]
     return fused
 
@@ -52,6 +53,24 @@ def energy(band: VoxelArray) -> VoxelArray:
     return box_sum(band.square(), (1,) * band.ndim)
 
 
-def common_base(first: VoxelArray, second: VoxelArray, base: str) -> VoxelArray:
-    """What is left below the details: the mean of both, or the larger."""
-    return (first + second) / 2 if base == "mean" else torch.maximum(first, second)
+def common_base(*bands: VoxelArray, base: str) -> VoxelArray:
+    """What is left below the details: the mean of all, or the largest."""
+    total = bands[0]
+    for band in bands[1:]:
+        total = total + band if base == "mean" else torch.maximum(total, band)
+    return total / len(bands) if base == "mean" else total
+
+
+def _largest(*bands: VoxelArray) -> VoxelArray:
+    chosen = bands[0]
+    for band in bands[1:]:
+        chosen = torch.where(band.abs() > chosen.abs(), band, chosen)
+    return chosen
+
+
+def _most_energetic(*bands: VoxelArray) -> VoxelArray:
+    chosen, most = bands[0], energy(bands[0])
+    for band in bands[1:]:
+        own = energy(band)
+        chosen, most = torch.where(own > most, band, chosen), torch.maximum(own, most)
+    return chosen

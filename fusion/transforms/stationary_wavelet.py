@@ -1,12 +1,13 @@
 """The undecimated (stationary, à trous) wavelet transform: nothing depends on where the grid begins."""
 
+from collections.abc import Sequence
 from itertools import product
 
 import torch
 
 from ..types import VoxelArray
 from .extension import cropped, periodic_extension
-from .wavelet_pyramid import Rule
+from .selection import Rule
 from .wavelets import Wavelet
 
 SLAB = 16
@@ -14,27 +15,25 @@ SLAB = 16
 
 
 def fuse_stationary(
-    first: VoxelArray, second: VoxelArray, bank: Wavelet, levels: int, axes: tuple[int, ...], detail: Rule, base: Rule
+    images: Sequence[VoxelArray], bank: Wavelet, levels: int, axes: tuple[int, ...], detail: Rule, base: Rule
 ) -> VoxelArray:
     """Details of each level by `detail`, the last low band by `base`; the mean over all shifts of the inverse.
 
     Filters are spread by 2^(level − 1) (`nason1995`). `detail` may look one place around.
     Low bands are made again from the images where they are needed, which is cheaper than keeping them.
     """
-    levels = sum(
-        min((first.shape[axis] for axis in axes), default=0) > bank.length * 2**level for level in range(levels)
-    )
+    shape = tuple(images[0].shape)
+    levels = sum(min((shape[axis] for axis in axes), default=0) > bank.length * 2**level for level in range(levels))
     if not levels:
-        return base(first, second)
-    shape = tuple(first.shape)
+        return base(*images)
     lengths = tuple(shape[axis] + min(bank.length * 2**levels, shape[axis] - 1) for axis in axes)
-    first, second = (periodic_extension(image, axes, lengths) for image in (first, second))
-    fused = base(_low(first, levels, axes, bank), _low(second, levels, axes, bank))
+    images = [periodic_extension(image, axes, lengths) for image in images]
+    fused = base(*(_low(image, levels, axes, bank) for image in images))
     for level in reversed(range(levels)):
         for axis in axes:
             fused = back(fused, axis, bank.synthesis_low, level)
-        ours, theirs = _low(first, level, axes, bank), _low(second, level, axes, bank)
-        fused = _with_details(fused, ours, theirs, axes, bank, level, detail)
+        lows = [_low(image, level, axes, bank) for image in images]
+        fused = _with_details(fused, lows, axes, bank, level, detail)
     return cropped(fused, shape)
 
 
@@ -69,51 +68,44 @@ def _low(image: VoxelArray, levels: int, axes: tuple[int, ...], bank: Wavelet) -
 
 
 def _with_details(
-    fused: VoxelArray,
-    first: VoxelArray,
-    second: VoxelArray,
-    axes: tuple[int, ...],
-    bank: Wavelet,
-    level: int,
-    detail: Rule,
+    fused: VoxelArray, images: Sequence[VoxelArray], axes: tuple[int, ...], bank: Wavelet, level: int, detail: Rule
 ) -> VoxelArray:
     """`fused` and the details of one level: along the outermost axis whole, along the others in slabs of it."""
     outer, inner = axes[0], axes[1:]
     channels = ((bank.analysis_low, bank.synthesis_low, False), (bank.analysis_high, bank.synthesis_high, True))
     for there, again, high in channels:
-        ours, theirs = forth(first, outer, there, level), forth(second, outer, there, level)
         kinds = [kind for kind in product((0, 1), repeat=len(inner)) if high or any(kind)]
         if kinds:
-            band = torch.zeros_like(ours)
+            parts = [forth(image, outer, there, level) for image in images]
+            band = torch.zeros_like(parts[0])
             extent = band.shape[outer]
             for start in range(0, extent, SLAB):
                 # One slice more on either side: the rule may look there.
                 begin, stop = max(0, start - 1), min(extent, start + SLAB + 1)
                 count = min(SLAB, extent - start)
-                mine, others = (image.narrow(outer, begin, stop - begin) for image in (ours, theirs))
-                part = _inner(mine, others, inner, kinds, bank, level, detail)
-                band.narrow(outer, start, count).copy_(part.narrow(outer, start - begin, count))
-            del ours, theirs
+                slabs = [part.narrow(outer, begin, stop - begin) for part in parts]
+                done = _inner(slabs, inner, kinds, bank, level, detail)
+                band.narrow(outer, start, count).copy_(done.narrow(outer, start - begin, count))
+            del parts
             fused = fused.add_(back(band, outer, again, level))
     return fused
 
 
 def _inner(
-    first: VoxelArray,
-    second: VoxelArray,
+    images: Sequence[VoxelArray],
     axes: tuple[int, ...],
     kinds: list[tuple[int, ...]],
     bank: Wavelet,
     level: int,
     detail: Rule,
 ) -> VoxelArray:
-    total = torch.zeros_like(first)
+    total = torch.zeros_like(images[0])
     for kind in kinds:
-        ours, theirs = first, second
+        parts = list(images)
         for axis, high in zip(axes, kind, strict=True):
             filter_ = bank.analysis_high if high else bank.analysis_low
-            ours, theirs = forth(ours, axis, filter_, level), forth(theirs, axis, filter_, level)
-        band = detail(ours, theirs)
+            parts = [forth(part, axis, filter_, level) for part in parts]
+        band = detail(*parts)
         for axis, high in zip(axes, kind, strict=True):
             band = back(band, axis, bank.synthesis_high if high else bank.synthesis_low, level)
         total.add_(band)

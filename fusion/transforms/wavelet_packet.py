@@ -1,15 +1,16 @@
 """Fusion in wavelet packets: every band is taken apart again, not the low one alone."""
 
+from collections.abc import Sequence
+
 from ..types import VoxelArray
 from .axes import working_axes
+from .selection import Rule
 from .separable_wavelet import join, split
-from .wavelet_pyramid import Rule
 from .wavelets import Wavelet
 
 
 def fuse_packets(
-    first: VoxelArray,
-    second: VoxelArray,
+    images: Sequence[VoxelArray],
     bank: Wavelet,
     levels: int,
     spacing_mm: tuple[float, ...],
@@ -22,13 +23,13 @@ def fuse_packets(
 
     `lowest` says that the inputs are such a band. One branch is in memory at a time.
     """
-    axes = working_axes(first.shape, spacing_mm, least=bank.length)
+    shape = tuple(images[0].shape)
+    axes = working_axes(shape, spacing_mm, least=bank.length)
     if levels == 0 or not axes:
-        return (base if lowest else detail)(first, second)
+        return (base if lowest else detail)(*images)
     coarser = tuple(spacing * 2 if axis in axes else spacing for axis, spacing in enumerate(spacing_mm))
-    ours, theirs = split(first, axes, bank), split(second, axes, bank)
+    ours, *others = (split(image, axes, bank) for image in images)
     for at in range(len(ours)):
-        ours[at] = fuse_packets(
-            ours[at], theirs[at], bank, levels - 1, coarser, detail, base, lowest=lowest and at == 0
-        )
-    return join(ours, axes, bank, tuple(first.shape))
+        branch = [ours[at], *(bands[at] for bands in others)]
+        ours[at] = fuse_packets(branch, bank, levels - 1, coarser, detail, base, lowest=lowest and at == 0)
+    return join(ours, axes, bank, shape)

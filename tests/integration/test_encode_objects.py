@@ -14,8 +14,8 @@ import torch
 from pydicom import dcmread
 from pydicom.dataset import Dataset
 
-from dicomnode.encode import EncodedSeries, EncodeInputs, encode, file_bytes
-from fusion import Grid, Verdict, Volume, resample
+from dicomnode.encode import EncodedSeries, EncodeInputs, encode, file_bytes, fused_together
+from fusion import Grid, Verdict, Volume, fuse, resample
 from fusion.geometry.transform import AffineTransform
 from tests.fixtures.derived_case import ALL_OUTPUTS, FRAMES, build_case, grid
 from tests.fixtures.iod_tables import iod_errors
@@ -327,3 +327,19 @@ def test_the_nm_series_is_read_with_its_counts(tmp_path: Path, modality: str) ->
     step = float(dcmread(file).get("RescaleSlope", 1))
     assert np.abs(found - moved.voxels.numpy())[moved.valid.numpy()].max() <= step / 2 * (1 + 1e-4)
     assert image.GetSpacing() == pytest.approx(inputs.fixed.grid.spacing_mm[::-1])
+
+
+def test_all_of_a_plan_as_one_image_has_no_error(tmp_path: Path) -> None:
+    pairs = [build_case(modality, moving_study=study) for modality, study in (("PT", "2"), ("MR", "3"))]
+    plan = replace(pairs[0].plan, moving=(*pairs[0].plan.moving, *pairs[1].plan.moving))
+    pairs = [replace(pair, plan=plan, position=at) for at, pair in enumerate(pairs)]
+    fused = fuse(pairs[0].fixed, [pair.moving.moved for pair in pairs], "maximum")
+    series = fused_together(pairs, fused)
+    assert series.description.startswith("Fused PT+MR+CT")
+    others = {one.series_instance_uid for pair in pairs for one in encode(pair)}
+    assert series.series_instance_uid not in others
+    middle = series.instances[len(series.instances) // 2]
+    sources = {str(item.ReferencedSOPClassUID) for item in middle.SourceImageSequence}
+    assert len(sources) == 3, "CT, PET and MR are named"
+    assert iod_errors(middle) == ()
+    assert dciodvfy_errors(write(tmp_path, series)[len(series.instances) // 2]) == []

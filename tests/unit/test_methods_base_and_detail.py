@@ -10,7 +10,7 @@ from skimage.filters import threshold_otsu
 
 from fusion import Volume, fuse
 from fusion.methods.nsst_mi import shrunk, threshold
-from fusion.methods.pca import principal_weight
+from fusion.methods.pca import principal_weights
 from fusion.transforms.band_information import shared_information
 from fusion.transforms.box import box_mean, box_sum, radii_of
 from fusion.transforms.canonical import canonical_forms
@@ -166,15 +166,17 @@ def test_the_principal_weight_is_that_of_the_leading_eigenvector(seed: int) -> N
     first, second = 2 * a + 0.3 * b, b + 0.5 * a
     vectors = np.linalg.eigh(np.cov(first.flatten().numpy().astype(float), second.flatten().numpy().astype(float)))[1]
     expected = abs(vectors[0, 1]) / np.abs(vectors[:, 1]).sum()
-    assert principal_weight(first, second) == pytest.approx(expected, abs=1e-5)
-    assert principal_weight(first, second) + principal_weight(second, first) == pytest.approx(1, abs=1e-6)
+    assert principal_weights((first, second))[0] == pytest.approx(expected, abs=1e-5)
+    three = (first, second, a)
+    vectors = np.linalg.eigh(np.cov(np.stack([image.flatten().numpy().astype(float) for image in three])))[1]
+    assert principal_weights(three) == pytest.approx(np.abs(vectors[:, 2]) / np.abs(vectors[:, 2]).sum(), abs=1e-4)
 
 
 def test_an_image_that_varies_more_weighs_more() -> None:
     a = noise((2, 20, 20))
-    assert principal_weight(3 * a, a) == pytest.approx(0.75, abs=1e-4)
-    assert principal_weight(torch.ones(4), torch.zeros(4)) == 0.5
-    assert principal_weight(torch.ones(0), torch.zeros(0)) == 0.5
+    assert principal_weights((3 * a, a)) == pytest.approx([0.75, 0.25], abs=1e-4)
+    assert principal_weights((torch.ones(4), torch.zeros(4))) == [0.5, 0.5]
+    assert principal_weights((torch.ones(0), torch.zeros(0))) == [0.5, 0.5]
 
 
 def test_canonical_correlations_are_those_of_the_definition() -> None:

@@ -1,6 +1,7 @@
 """Trained weights in the package: small, with a card, without pickle."""
 
 from importlib.resources import files
+from itertools import product
 
 import pytest
 import torch
@@ -9,6 +10,7 @@ from torch import nn
 from dicomnode.settings import RecipeSettings
 from fusion.errors import UnknownNameError, UnusableWeightsError
 from fusion.methods import METHODS
+from fusion.methods.defaults import AUTO, default_method
 from fusion.networks import NETWORKS
 from fusion.networks.loading import with_weights
 from fusion.networks.weights import (
@@ -71,4 +73,7 @@ def test_learned_methods_other_than_ours_are_experimental() -> None:
 
 
 def test_no_recipe_that_nobody_wrote_uses_an_experimental_method() -> None:
-    assert not getattr(METHODS[RecipeSettings().method], "experimental", False)
+    assert RecipeSettings().method == AUTO
+    assert not RecipeSettings().experimental
+    for modalities in product(("CT", "MR", "PT", "NM"), repeat=2):
+        assert not getattr(METHODS[default_method(*modalities)], "experimental", False)

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from dicomnode.commands.conformance import DERIVED_CLASSES, DERIVED_MEANING, statement
-from dicomnode.encode import OUTPUTS, encode
+from dicomnode.encode import OF_ALL, OUTPUTS, encode, fused_together
 from dicomnode.network.contexts import storage_contexts
 from dicomnode.receive.status import OUTCOMES, STATUSES
 from fusion.geometry.displacement import DisplacementTransform
@@ -35,7 +35,8 @@ def test_every_status_that_can_be_answered_is_in_the_statement() -> None:
 
 
 def test_every_output_is_in_the_statement_as_what_it_is_written() -> None:
-    assert DERIVED_CLASSES.keys() == DERIVED_MEANING.keys() == OUTPUTS.keys() == {*ALL_OUTPUTS, "jacobian"}
+    assert DERIVED_CLASSES.keys() == DERIVED_MEANING.keys() == {*OUTPUTS, *OF_ALL}
+    assert OUTPUTS.keys() == {*ALL_OUTPUTS, "jacobian"}
     written: dict[str, set[str]] = {kind: set() for kind in DERIVED_CLASSES}
     for modality in ("CT", "MR", "PT", "NM"):
         for multi_frame in (False, True):
@@ -47,4 +48,5 @@ def test_every_output_is_in_the_statement_as_what_it_is_written() -> None:
     registration = replace(still.moving.registration, transform=bent)
     for series in encode(replace(still, moving=replace(still.moving, registration=registration))):
         written[series.kind] |= {str(instance.SOPClassUID) for instance in series.instances}
+    written["fused_together"].add(str(fused_together([still], still.moving.fused).instances[0].SOPClassUID))
     assert written == {kind: set(classes) for kind, classes in DERIVED_CLASSES.items()}

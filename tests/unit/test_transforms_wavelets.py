@@ -96,7 +96,7 @@ def test_packets_are_those_of_the_reference() -> None:
         seen.append(first)
         return first
 
-    fuse_packets(image, image, wavelet("db2"), 2, (1.0, 1.0, 1.0), keep, keep)
+    fuse_packets((image, image), wavelet("db2"), 2, (1.0, 1.0, 1.0), keep, keep)
     tree = pywt.WaveletPacket2D(image[0].numpy().astype(np.float64), "db2", "symmetric", maxlevel=2)
     leaves = [node.data for node in tree.get_level(2, "natural")]
     assert len(seen) == len(leaves) == 16
@@ -109,20 +109,20 @@ def test_packets_are_those_of_the_reference() -> None:
 
 
 def pyramid(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
-    return fuse_pyramid(image, -image, wavelet(name), levels, (2.0, 1.0, 1.0), the_first, the_first)
+    return fuse_pyramid((image, -image), wavelet(name), levels, (2.0, 1.0, 1.0), the_first, the_first)
 
 
 def packets(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
-    return fuse_packets(image, -image, wavelet(name), min(levels, 2), (2.0, 1.0, 1.0), the_first, the_first)
+    return fuse_packets((image, -image), wavelet(name), min(levels, 2), (2.0, 1.0, 1.0), the_first, the_first)
 
 
 def stationary(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
     axes = tuple(axis for axis in range(3) if image.shape[axis] > 1)
-    return fuse_stationary(image, -image, wavelet(name), levels, axes, the_first, the_first)
+    return fuse_stationary((image, -image), wavelet(name), levels, axes, the_first, the_first)
 
 
 def blocks(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
-    return fuse_blocks(image, noise(tuple(image.shape), 9), levels, (2.0, 1.0, 1.0), the_first, the_first)
+    return fuse_blocks((image, noise(tuple(image.shape), 9)), levels, (2.0, 1.0, 1.0), the_first, the_first)
 
 
 @pytest.mark.parametrize("transform", [pyramid, packets, stationary, blocks])
@@ -143,7 +143,7 @@ def test_the_stationary_transform_moves_with_the_image() -> None:
 
     def fused(shift: int) -> torch.Tensor:
         a, b = (image.narrow(2, shift, 60) for image in (first, second))
-        return fuse_stationary(a, b, wavelet("haar"), 2, (1, 2), larger, torch.maximum)
+        return fuse_stationary((a, b), wavelet("haar"), 2, (1, 2), larger, torch.maximum)
 
     here, there = fused(0), fused(1)
     torch.testing.assert_close(here[:, 8:50, 9:48], there[:, 8:50, 8:47], rtol=0, atol=1e-5)
