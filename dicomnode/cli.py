@@ -19,6 +19,7 @@ from .commands import (
     conformance,
     fetching,
     files,
+    identity,
     ledger,
     node,
     peers,
@@ -49,6 +50,7 @@ app.command()(fetching.fetch)
 app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
 app.add_typer(conflicts.conflicts_app, name="conflicts")
+app.add_typer(identity.identity_app, name="identity")
 app.add_typer(audit.audit_app, name="audit")
 app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)

@@ -64,8 +64,12 @@ def carry_out(
     created_at: datetime,
     device: str = "cpu",
     progress: Progress = silent,
+    replaces: str = "",
 ) -> Outcome:
-    """Carry out `plan`: every moving series is registered to the fixed one, fused with it, judged and encoded."""
+    """Carry out `plan`: every moving series is registered to the fixed one, fused with it, judged and encoded.
+
+    `replaces` is the key of the plan whose delivered results these take the place of.
+    """
     progress("load")
     fixed, *movings = (open_series(choice) for choice in (plan.fixed, *plan.moving))
     pairs: list[PairResult] = []
@@ -94,6 +98,7 @@ def carry_out(
             filing_header=filed_with(plan, (fixed, *movings)).headers[0],
             equipment=equipment,
             created_at=created_at,
+            replaces=replaces,
         )
         pairs.append(pair)
         encoded.append(inputs)

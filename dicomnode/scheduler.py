@@ -16,8 +16,9 @@ from storage.catalogue import Catalogue
 from storage.fetches import Fetches
 from storage.records import CaseRecord, CaseState, FusionPlan, PartnerWanted, SeriesRecord
 
-from .match import Matching, completeness, group_name, match
+from .match import Completeness, Matching, Said, completeness, group_name, match
 from .observe.metrics import SERIES_COMPLETED
+from .receive.source_count import SourceCount
 from .settings import Settings
 
 log = structlog.get_logger()
@@ -40,6 +41,8 @@ class Scheduler:
         self._timers: Any = None
         # Only spares looking again too early; a restart loses nothing by forgetting it.
         self._not_before: dict[str, tuple[datetime, datetime]] = {}
+        self._announced: dict[str, tuple[datetime, int]] = {}
+        self._counts = SourceCount(settings)
 
     def start(self) -> None:
         """Look at the rows now and then every second, or oftener when the quiet time is short."""
@@ -62,9 +65,11 @@ class Scheduler:
         if self._timers is not None:
             self._timers.shutdown(wait=True)
             self._timers = None
+        self._counts.close()
 
     def run_once(self, now: datetime) -> None:
         """Complete the series that are due at `now`, then match what is complete and was not matched yet."""
+        self._complete_announced(now)
         for series in self._catalogue.due_series(now):
             self._guarded(self._complete, series, now)
         for series in self._catalogue.unmatched_series():
@@ -93,11 +98,29 @@ class Scheduler:
                 error=f"{type(error).__name__}: {error}",
             )
 
+    def _complete_announced(self, now: datetime) -> None:
+        """Judge at once, before their quiet time, series of which all is here that others say there is."""
+        satisfied = self._catalogue.announcements.satisfied()
+        self._announced = {uid: self._announced[uid] for uid, _ in satisfied if uid in self._announced}
+        for uid, newest in satisfied:
+            series = self._catalogue.series(uid)
+            seen = (series.last_received_at, newest)
+            if self._announced.get(uid) != seen:
+                self._announced[uid] = seen
+                self._not_before.pop(uid, None)
+                self._guarded(self._complete, series, now)
+
     def _complete(self, series: SeriesRecord, now: datetime) -> None:
-        uid = series.series_instance_uid
-        found = completeness(series, self._catalogue.instances(uid), self._settings.matching.quiet_time_s, now)
+        uid, matching = series.series_instance_uid, self._settings.matching
+        if series.due_at is not None and series.due_at <= now and self._counts.asks(series):
+            return  # the answer is looked for in the next round
+        announcements = self._catalogue.announcements.of_series(
+            uid, series.study.study_instance_uid, series.header.modality
+        )
+        said = Said(announcements, self._counts.answer(series), matching.announced_wait_s)
+        found = completeness(series, self._catalogue.instances(uid), matching.quiet_time_s, now, said)
         if not found.complete:
-            self._not_before[uid] = (series.last_received_at, found.look_again_at or now)
+            self._not_before[uid] = (series.last_received_at, self._look_again_at(series, found, now))
             log.info(
                 "a series seems incomplete and is waited for",
                 action="series_waits",
@@ -116,15 +139,24 @@ class Scheduler:
                 evidence=list(found.evidence),
             )
 
+    def _look_again_at(self, series: SeriesRecord, found: Completeness, now: datetime) -> datetime:
+        """When the wait ends; sooner where somebody may say more meanwhile."""
+        until = found.look_again_at or now
+        if series.due_at is None or series.due_at > now:
+            return now  # judged before its time: that stands
+        self._counts.forget(series)
+        return min(until, now + timedelta(seconds=self._settings.matching.quiet_time_s))
+
     def _match(self, series: SeriesRecord, now: datetime) -> None:
         uid = series.series_instance_uid
         candidates = self._catalogue.series_of_patient_id(series.patient.patient_id)
         matching = match(series, candidates, self._catalogue.instances, self._settings)
+        self._let_give_way(matching)  # first: the new case says what it replaces
         for decision in matching.decisions:
+            self._cases.succeed(decision.plan)
             cause = "; ".join((decision.cause, *self._brought(decision.plan)))
             case, is_new = self._cases.open(decision.plan, decision.patient_key, decision.state, cause, ACTOR)
             self._tell(case, is_new)
-        self._let_give_way(matching)
         if not matching.decisions:
             log.info(
                 "a series matches nothing yet and is kept",
@@ -166,7 +198,7 @@ class Scheduler:
     def _let_give_way(self, matching: Matching) -> None:
         """Replace the cases of groups that have a newer plan now, and of groups that nothing asks for any more."""
         planned = {decision.plan.key for decision in matching.decisions}
-        renewed = {group_name(decision.plan) for decision in matching.decisions}
+        renewed = {group_name(decision.plan): decision.plan.key for decision in matching.decisions}
         rules = {rule.name for rule in self._settings.rules}
         cases = {case.case_id: case for uid in matching.touched for case in self._cases.of_series(uid)}
         for case in cases.values():
@@ -179,7 +211,7 @@ class Scheduler:
                 cause = "a better partner came"
             else:
                 continue
-            self._cases.replace(case.case_id, cause, ACTOR)
+            self._cases.replace(case.case_id, cause, ACTOR, by=renewed.get(name, ""))
             log.info("a case gave way", action="case_replaced", case_id=case.case_id, cause=cause)
 
     def _tell(self, case: CaseRecord, is_new: bool) -> None:

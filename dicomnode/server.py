@@ -25,7 +25,7 @@ from .network.ourselves import ourselves
 from .network.peer_rules import PeerRules, open_doors
 from .network.tls import ServerTls, TlsFiles
 from .observe.audit_trail import AuditTrail
-from .receive import storage_scp
+from .receive import announcements, storage_scp
 from .receive.direct_scp import DirectScp
 from .receive.ingest import Ingest
 from .receive.listener import Listener
@@ -106,6 +106,7 @@ class Server:
             log.warning(door, action="open_door")
         self._entity = make_acceptor(node, self._settings.peers)
         storage_commitment.add_contexts(self._entity)
+        announcements.add_contexts(self._entity)
         self._settling.start()
         try:
             if node.plain:
@@ -151,6 +152,7 @@ class Server:
         handlers = [
             *acceptor_events.handlers(),
             *storage_scp.handlers(self._take),
+            *announcements.handlers(self._catalogue.announcements),
             *storage_commitment.handlers(self._outbox, self._settings.sending),
         ]
         if self._commitments is not None and self._reports is not None:

@@ -169,6 +169,10 @@ class PeerSettings(Section):
     prefetch: Literal["no", "move", "get", "dicomweb"] = "no"
     dicomweb_url: str = ""
     dicomweb_authorization: str = Field(default="", repr=False)
+    count_by_find: bool = False
+    rejection_notes: bool = True
+    delete: Literal["none", "dicomweb", "orthanc"] = "none"
+    orthanc_url: str = ""
 
     @model_validator(mode="after")
     def _dicomweb_has_an_address(self) -> "PeerSettings":
@@ -176,6 +180,10 @@ class PeerSettings(Section):
             raise ValueError("dicomweb_url is an address such as https://pacs.hospital.example/dicom-web")
         if self.prefetch == "dicomweb" and not self.dicomweb_url:
             raise ValueError('prefetch = "dicomweb" needs dicomweb_url')
+        if self.delete == "dicomweb" and not self.dicomweb_url:
+            raise ValueError('delete = "dicomweb" needs dicomweb_url')
+        if self.delete == "orthanc" and not re.match(r"https?://[^/]", self.orthanc_url):
+            raise ValueError('delete = "orthanc" needs orthanc_url, such as http://192.0.2.7:8042')
         return self
 
 
@@ -183,6 +191,7 @@ class MatchingSettings(Section):
     """`[matching]`: when a series is whole and which series may be of one patient."""
 
     quiet_time_s: Seconds = 30
+    announced_wait_s: Seconds = 1800
     file_in: Literal["triggering", "fixed"] = "triggering"
 
 

@@ -8,6 +8,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +34,7 @@ from storage.records import (
 from . import pipeline
 from .encode import EncodedSeries, Equipment, file_bytes
 from .errors import LoadError, NodeError
-from .load import LoadedSeries, load_series
+from .load import LoadedSeries, load_series, with_patient
 from .observe.logs import account
 from .send.deliveries import deliveries_of
 from .settings import OWN_MANUFACTURER, OWN_MODEL_NAME, Settings
@@ -109,6 +110,7 @@ class Worker:
             created_at=datetime.now(UTC),
             device=self._device,
             progress=lambda step: self._tell(claim, step),
+            replaces=self._cases.predecessor(plan.key),
         )
         derived = tuple(self._keep(series) for series in outcome.derived)
         seconds = time.perf_counter() - started
@@ -134,7 +136,11 @@ class Worker:
         """
         wanted = set(choice.sop_instance_uids)
         instances = self._catalogue.instances(choice.series_instance_uid)
-        return load_series([self._verified(each) for each in instances if each.sop_instance_uid in wanted])
+        loaded = load_series([self._verified(each) for each in instances if each.sop_instance_uid in wanted])
+        series = self._catalogue.series(choice.series_instance_uid)
+        if not series.corrected:
+            return loaded
+        return replace(loaded, headers=with_patient(loaded.headers, series.patient))
 
     def _verified(self, instance: InstanceRecord) -> Path:
         if not self._store.verify(instance.stored.digest):

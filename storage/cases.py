@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from .errors import IllegalTransitionError, StaleClaimError, UnknownRecordError
 from .insertion import insert_new
 from .json_records import plan_from_json, plan_to_json, result_from_json, result_to_json
-from .models import CaseEventRow, CaseRow, CaseSeriesRow, DerivedObjectRow, ResultRow
+from .models import CaseEventRow, CaseRow, CaseSeriesRow, DeliveryRow, DerivedObjectRow, ResultRow
 from .outbox import enqueue, keep_objects, revive_failed, stop
-from .records import CaseEvent, CaseRecord, CaseResult, CaseState, Claim, DerivedSeries, FusionPlan
+from .records import CaseEvent, CaseRecord, CaseResult, CaseState, Claim, DerivedSeries, FusionPlan, Rejection
 from .session import Database
 from .switches import PAUSE, is_on
-from .transitions import TRANSITIONS, locked_case, move, note
+from .transitions import GIVEN_UP, TRANSITIONS, locked_case, move, note
 
 __all__ = ["TRANSITIONS", "Cases"]
 
@@ -165,19 +165,64 @@ class Cases:
         """A person holds a case in review or quarantine to be wrong."""
         return self._end(case_id, CaseState.REJECTED, actor, cause)
 
-    def withdraw(self, case_id: str, actor: str, cause: str) -> CaseRecord:
-        """Give the case up; what was not sent yet never is."""
-        return self._end(case_id, CaseState.WITHDRAWN, actor, cause)
+    def withdraw(self, case_id: str, actor: str, cause: str, rejection: Rejection = Rejection.QUALITY) -> CaseRecord:
+        """Give the case up; what was not sent yet never is, and a note of that kind takes back what was."""
+        return self._end(case_id, CaseState.WITHDRAWN, actor, cause, rejection)
 
-    def replace(self, case_id: str, cause: str, actor: str) -> CaseRecord:
-        """The case gives way to another of the same series; what was not sent yet never is."""
-        return self._end(case_id, CaseState.REPLACED, actor, cause)
+    def replace(
+        self, case_id: str, cause: str, actor: str, by: str = "", rejection: Rejection = Rejection.QUALITY
+    ) -> CaseRecord:
+        """The case gives way to another of the same series, `by` where it is known; else as with `withdraw`."""
+        return self._end(case_id, CaseState.REPLACED, actor, cause, rejection, by)
+
+    def succeed(self, plan: FusionPlan) -> tuple[str, ...]:
+        """Cases of these series that were withdrawn when their patient was corrected are replaced by that of `plan`."""
+        withdrawn = [
+            case.case_id
+            for case in self.of_series(plan.fixed.series_instance_uid)
+            if case.state is CaseState.WITHDRAWN
+            and not case.replaced_by
+            and (case.plan.rule, case.plan.series_instance_uids) == (plan.rule, plan.series_instance_uids)
+            and case.case_id != plan.key
+        ]
+        with self._database.session() as session:
+            linked = session.scalars(
+                update(CaseRow)
+                .where(
+                    CaseRow.case_id.in_(withdrawn),
+                    CaseRow.rejection == Rejection.WORKLIST,
+                    CaseRow.replaced_by.is_(None),
+                )
+                .values(replaced_by=plan.key)
+                .returning(CaseRow.case_id)
+            )
+            return tuple(linked)
+
+    def predecessor(self, case_id: str) -> str:
+        """The case whose delivered results those of `case_id` replace, through others that were never sent; or ""."""
+        sent = exists().where(DeliveryRow.case_id == CaseRow.case_id)
+        seen: set[str] = set()
+        looked_at = {case_id}
+        with self._database.reading() as session:
+            while looked_at:
+                seen |= looked_at
+                before = (
+                    select(CaseRow.case_id, sent)
+                    .where(CaseRow.replaced_by.in_(looked_at))
+                    .order_by(CaseRow.updated_at.desc())
+                )
+                found = session.execute(before).all()
+                for name, was_sent in found:
+                    if was_sent:
+                        return str(name)
+                looked_at = {str(name) for name, _ in found} - seen
+        return ""
 
     def retry(self, case_id: str, actor: str, cause: str) -> CaseRecord:
         """A person wants it tried again: failed deliveries where there are some, else the case from the queue on."""
         with self._database.session() as session:
             row = locked_case(session, _whole_id(session, case_id))
-            if row.state in SENDING and revive_failed(session, row.case_id):
+            if row.state in SENDING | GIVEN_UP and revive_failed(session, row):
                 note(session, row, row.state, cause, actor)
                 return _fresh(session, row)
             _refuse_while_running(row)
@@ -223,13 +268,17 @@ class Cases:
         with self._database.reading() as session:
             return bool(session.scalar(select(exists().where(DerivedObjectRow.digest == digest))))
 
-    def _end(self, case_id: str, to: CaseState, actor: str, cause: str) -> CaseRecord:
+    def _end(
+        self, case_id: str, to: CaseState, actor: str, cause: str, rejection: Rejection | None = None, by: str = ""
+    ) -> CaseRecord:
         with self._database.session() as session:
             row = locked_case(session, _whole_id(session, case_id))
             if to is CaseState.REJECTED:
                 _refuse_while_running(row)
             move(session, row, to, cause, actor)
-            stop(session, row.case_id, f"the case is {to}")
+            if stop(session, row.case_id, f"the case is {to}"):
+                row.rejection = rejection
+            row.replaced_by = by or None
             return _fresh(session, row)
 
     def _records(self, wanted: Select[CaseRow]) -> tuple[CaseRecord, ...]:
@@ -347,4 +396,5 @@ def _record(row: CaseRow) -> CaseRecord:
         error=row.error,
         result=result_from_json(row.result.result) if row.result else None,
         step=row.step or "",
+        replaced_by=row.replaced_by or "",
     )

@@ -10,10 +10,13 @@ from datetime import UTC, datetime
 
 from sqlalchemy import Select, exists, select, update
 
-from .entering import RacedError, enter, enter_all, folded, patient_of, series_query
+from .announcements import AnnouncementLog
+from .entering import RacedError, enter, enter_all, patient_of, series_query
 from .errors import UnknownRecordError
 from .further_slices import UnusualError, enter_further
+from .identity_changes import IdentityChanges, folded
 from .models import InstanceRow, PatientRow, SeriesRow, SetAsideRow
+from .quarantine import Quarantine
 from .records import (
     AddOutcome,
     InstanceRecord,
@@ -120,7 +123,7 @@ class Catalogue:
         return tuple(sorted(instances, key=_order))
 
     def series_of_patient_id(self, patient_id: str) -> tuple[SeriesRecord, ...]:
-        """Complete series, not made here, whose Patient ID is the same but for case and spaces, whatever the issuer.
+        """Complete series, not made here and not in quarantine, of a Patient ID but for case and spaces, of any issuer.
 
         An empty ID is nobody's.
         """
@@ -133,6 +136,7 @@ class Catalogue:
             .where(
                 PatientRow.folded_id == wanted_id,
                 SeriesRow.state == SeriesState.COMPLETE,
+                SeriesRow.held_at.is_(None),
                 SeriesRow.own_output.is_(False),
             )
         )
@@ -144,11 +148,12 @@ class Catalogue:
         return self._records(wanted if state is None else wanted.where(SeriesRow.state == state))
 
     def unmatched_series(self) -> tuple[SeriesRecord, ...]:
-        """Complete series, not made here, that nobody has tried to match since; the oldest first."""
+        """Complete series, not made here, not in quarantine, that nobody tried to match since; the oldest first."""
         wanted = series_query().where(
             SeriesRow.state == SeriesState.COMPLETE,
             SeriesRow.matched_at.is_(None),
             SeriesRow.own_output.is_(False),
+            SeriesRow.held_at.is_(None),
         )
         return self._records(wanted.order_by(SeriesRow.last_received_at, SeriesRow.id))
 
@@ -177,6 +182,21 @@ class Catalogue:
     def aside(self) -> SetAside:
         """What came under names that are taken."""
         return SetAside(self._database)
+
+    @property
+    def announcements(self) -> AnnouncementLog:
+        """What others said is to come or is there."""
+        return AnnouncementLog(self._database)
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """Series that contradict their study or themselves."""
+        return Quarantine(self._database)
+
+    @property
+    def identities(self) -> IdentityChanges:
+        """Patients that were merged, studies that were moved."""
+        return IdentityChanges(self._database)
 
     def set_aside(self) -> tuple[SetAsideInstance, ...]:
         """Versions and conflicts, for an operator, the oldest first."""
@@ -247,6 +267,8 @@ def _series_record(row: SeriesRow) -> SeriesRecord:
         evidence=tuple(row.evidence),
         localiser_count=row.localiser_count,
         contradictions=tuple(row.contradictions),
+        held_for=tuple(row.held_for or ()) if row.held_at is not None else (),
+        corrected=row.corrected_at is not None,
     )
 
 

@@ -9,8 +9,10 @@ from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, joinedload
 
 from .errors import UnknownRecordError
+from .identity_changes import corrected, patient_row_id
 from .insertion import insert_new
-from .models import InstanceRow, PatientRow, SeriesRow, SetAsideRow, StudyRow
+from .models import InstanceRow, SeriesRow, SetAsideRow, StudyRow
+from .quarantine import contradictions_of_study, hold
 from .records import AddOutcome, InstanceRecord, PatientIdentity, SeriesState, StudyHeader
 from .series_facts import contradictions, filled_in, header_order, holds_slices
 
@@ -27,8 +29,9 @@ def enter(session: Session, instance: InstanceRecord, due_at: datetime) -> AddOu
     known = in_use(session, instance.sop_instance_uid)
     if known is None:
         before = session.begin_nested()
-        if _enter(session, instance, due_at, {}):
-            return AddOutcome.NEW
+        series: dict[str, SeriesRow] = {}
+        if _enter(session, instance, due_at, series):
+            return _outcome(series[instance.series.series_instance_uid])
         before.rollback()  # another association was faster; no series is left behind without an instance
         known = in_use(session, instance.sop_instance_uid)
     if known is None:
@@ -54,8 +57,12 @@ def enter_all(session: Session, instances: Sequence[tuple[InstanceRecord, dateti
             if not _enter(session, instance, due_at, series):
                 raise RacedError
             there.add(instance.sop_instance_uid)
-            outcomes[k] = AddOutcome.NEW
+            outcomes[k] = _outcome(series[instance.series.series_instance_uid])
     return [outcomes[k] for k in range(len(instances))]
+
+
+def _outcome(series: SeriesRow) -> AddOutcome:
+    return AddOutcome.NEW if series.held_at is None else AddOutcome.QUARANTINED
 
 
 def series_query() -> Select[SeriesRow]:
@@ -72,6 +79,7 @@ def in_use(session: Session, sop_instance_uid: str) -> InstanceRow | None:
 
 def _enter(session: Session, instance: InstanceRecord, due_at: datetime, known: dict[str, SeriesRow]) -> bool:
     """Whether the instance is new. `known` are the series that this transaction has locked already."""
+    received, instance = instance, corrected(session, instance)
     uid = instance.series.series_instance_uid
     series = known.get(uid) or _locked_series(session, uid)
     if series is None:
@@ -96,8 +104,12 @@ def _enter(session: Session, instance: InstanceRecord, due_at: datetime, known: 
     ):
         return False
     known[uid] = series
+    if instance is not received:
+        series.corrected_at = series.corrected_at or instance.received_at
     if series.instance_count > 0:
         _take_over(session, series, instance)
+    else:
+        hold(series, contradictions_of_study(session, series, instance))
     series.last_received_at = (
         instance.received_at
         if series.instance_count == 0
@@ -144,7 +156,9 @@ def _take_over(session: Session, series: SeriesRow, instance: InstanceRecord) ->
     if not (holds_slices(series) or instance.is_localiser):  # what the localisers before it said counts no more
         series.contradictions = []
     else:
-        series.contradictions = sorted({*series.contradictions, *contradictions(series, instance)})
+        torn = [factor for factor in contradictions(series, instance) if factor not in (series.accepted or ())]
+        series.contradictions = sorted({*series.contradictions, *torn})
+        hold(series, [f"its slices differ in {factor}" for factor in torn])
         if header_order(instance) > series.header_order:
             _fill_in(session, series, filled_in(known, patient))
             return
@@ -169,18 +183,8 @@ def header_values(session: Session, instance: InstanceRecord, patient: PatientId
 
 
 def _patient_values(session: Session, patient: PatientIdentity) -> dict[str, Any]:
-    insert_new(
-        session,
-        PatientRow,
-        issuer=patient.issuer,
-        patient_id=patient.patient_id,
-        folded_id=folded(patient.patient_id),
-    )
-    row_id = session.scalars(
-        select(PatientRow.id).where(PatientRow.issuer == patient.issuer, PatientRow.patient_id == patient.patient_id)
-    ).one()
     return {
-        "patient_row_id": row_id,
+        "patient_row_id": patient_row_id(session, patient),
         "patient_name": patient.name,
         "patient_birth_date": patient.birth_date,
         "patient_sex": patient.sex,
@@ -220,11 +224,6 @@ def compare(session: Session, known: InstanceRow, instance: InstanceRecord) -> A
         received_at=instance.received_at,
     )
     return reason
-
-
-def folded(patient_id: str) -> str:
-    """A Patient ID as lookups compare it."""
-    return "".join(patient_id.replace("\x00", "").split()).casefold()
 
 
 def patient_of(row: SeriesRow) -> PatientIdentity:

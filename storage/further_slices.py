@@ -35,6 +35,7 @@ KNOWN = (
         SERIES.c.patient_name,
         SERIES.c.patient_birth_date,
         SERIES.c.patient_sex,
+        SERIES.c.held_at,
     )
     .join_from(SERIES, STUDIES, SERIES.c.study_row_id == STUDIES.c.id)
     .join(PATIENTS, SERIES.c.patient_row_id == PATIENTS.c.id)
@@ -83,7 +84,7 @@ def _series_uid(entry: tuple[InstanceRecord, datetime]) -> str:
 def _of_series(connection: Connection, uid: str, further: Further) -> tuple[Known, Further]:
     """The series' row, locked."""
     known = connection.execute(KNOWN, {"uid": uid}).first()
-    if known is None or known.instance_count == 0 or known.localiser_count > 0:
+    if known is None or known.instance_count == 0 or known.localiser_count > 0 or known.held_at is not None:
         raise UnusualError
     patient = PatientIdentity(
         patient_id=known.patient_id,

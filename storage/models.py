@@ -19,12 +19,23 @@ from sqlalchemy import (
     MetaData,
     String,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from .column_types import HeaderText, Named, UtcTime
-from .records import AddOutcome, CaseState, CommitmentState, DeliveryState, FetchState, Role, SeriesState
+from .records import (
+    AddOutcome,
+    CaseState,
+    CommitmentState,
+    DeliveryState,
+    FetchState,
+    Rejection,
+    Role,
+    SeriesState,
+    StepState,
+)
 
 RowId = BigInteger().with_variant(Integer, "sqlite")
 """SQLite counts up only in a column that is called INTEGER."""
@@ -71,7 +82,11 @@ class StudyRow(Base):
 
 
 class SeriesRow(Base):
-    """One series, as its first slice describes it (see `series_facts`), and how far it has come."""
+    """One series, as its first slice describes it (see `series_facts`), and how far it has come.
+
+    Since `held_at` it is in quarantine, for what `held_for` says; `accepted` are contradictions that a person settled.
+    Since `corrected_at` its patient is not the one that its slices name.
+    """
 
     __tablename__ = "series"
     __table_args__ = (
@@ -106,6 +121,10 @@ class SeriesRow(Base):
     header_order: Mapped[str]
     localiser_count: Mapped[int]
     contradictions: Mapped[list[Any]]
+    held_at: Mapped[datetime | None]
+    held_for: Mapped[list[Any] | None]
+    accepted: Mapped[list[Any] | None]
+    corrected_at: Mapped[datetime | None]
 
     study: Mapped[StudyRow] = relationship(lazy="raise")
     patient: Mapped[PatientRow] = relationship(lazy="raise")
@@ -154,6 +173,54 @@ class SetAsideRow(Base):
     differences: Mapped[list[Any] | None]
 
 
+class IdentityChangeRow(Base):
+    """Whose images those of a patient (a merge) or of a study (a move) are, whatever their headers say."""
+
+    __tablename__ = "identity_changes"
+    __table_args__ = (Index(None, "folded_id", "issuer"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    at: Mapped[datetime]
+    issuer: Mapped[str]
+    folded_id: Mapped[str]
+    study_instance_uid: Mapped[str] = mapped_column(index=True)
+    patient: Mapped[dict[str, Any]]
+    cause: Mapped[str]
+    actor: Mapped[str]
+
+
+class ProcedureStepRow(Base):
+    """One performed procedure step, as a modality reports it (MPPS)."""
+
+    __tablename__ = "procedure_steps"
+    __table_args__ = (Index(None, "study_instance_uid", "state"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    sop_instance_uid: Mapped[str] = mapped_column(unique=True)
+    state: Mapped[StepState] = mapped_column(Named(StepState))
+    study_instance_uid: Mapped[str]
+    modality: Mapped[str]
+    source_ae_title: Mapped[str]
+    updated_at: Mapped[datetime]
+
+
+class AnnouncedSeriesRow(Base):
+    """What a procedure step or an availability notification lists of one series."""
+
+    __tablename__ = "announced_series"
+    __table_args__ = (UniqueConstraint("notice_uid", "series_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    kind: Mapped[str]
+    notice_uid: Mapped[str]
+    study_instance_uid: Mapped[str]
+    series_instance_uid: Mapped[str] = mapped_column(index=True)
+    sop_instance_uids: Mapped[list[Any]]
+    instance_count: Mapped[int]
+    source_ae_title: Mapped[str]
+    said_at: Mapped[datetime]
+
+
 class InterventionRow(Base):
     """What a person decided about what was received. Rows are only ever added; `details` holds UIDs and row names."""
 
@@ -169,11 +236,17 @@ class InterventionRow(Base):
 
 
 class CaseRow(Base):
-    """One plan being carried out; its name is the plan's key. At most one case of a patient runs at a time."""
+    """One plan being carried out; its name is the plan's key. At most one case of a patient runs at a time.
+
+    `rejection` says for what reason its results were taken back where some may have reached a peer, `noted_at` since
+    when the notes that say so are on their way.
+    """
 
     __tablename__ = "cases"
     __table_args__ = (
         Index(None, "state", "created_at"),
+        Index(None, "rejection", "noted_at"),
+        Index(None, "replaced_by"),
         Index(
             "uq_cases_running_patient_key",
             "patient_key",
@@ -196,6 +269,9 @@ class CaseRow(Base):
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime] = mapped_column(index=True)
     step: Mapped[str | None]
+    replaced_by: Mapped[str | None] = mapped_column(String(64))
+    rejection: Mapped[Rejection | None] = mapped_column(Named(Rejection))
+    noted_at: Mapped[datetime | None]
 
     result: Mapped["ResultRow | None"] = relationship(lazy="raise", viewonly=True)
 
@@ -243,7 +319,7 @@ class DerivedObjectRow(Base):
 
 
 class DeliveryRow(Base):
-    """One derived series for one destination."""
+    """One derived series for one destination, or the note that takes back those of its case."""
 
     __tablename__ = "deliveries"
     __table_args__ = (
@@ -263,6 +339,7 @@ class DeliveryRow(Base):
     refused: Mapped[dict[str, Any]]
     commitment_uid: Mapped[str] = mapped_column(index=True)
     commitment_deadline: Mapped[datetime | None]
+    is_note: Mapped[bool] = mapped_column(Boolean, server_default=false())
 
 
 class CommitmentRequestRow(Base):

@@ -8,19 +8,21 @@ same transaction. What was answered, given up or withdrawn stays as it is, whate
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from .errors import UnknownRecordError
 from .insertion import insert_new
 from .json_records import derived_series_from_json, derived_series_to_json
-from .models import CaseRow, DeliveryRow, DerivedObjectRow
-from .records import CaseState, Delivery, DeliveryState, DerivedSeries
+from .models import CaseEventRow, CaseRow, DeliveryRow, DerivedObjectRow
+from .records import CaseState, Delivery, DeliveryState, DerivedSeries, NoteDue, Rejection
 from .session import Database
 from .transitions import GIVEN_UP, locked_case, move
 
 ARRIVED = frozenset({DeliveryState.DONE, DeliveryState.COMMITTED})
 OPEN = frozenset({DeliveryState.PENDING, DeliveryState.SENT})
+IS_WANTED = or_(CaseRow.state.not_in(GIVEN_UP), DeliveryRow.is_note)
+"""Of a case that was given up only the notes that say so are sent."""
 
 
 class Outbox:
@@ -45,11 +47,11 @@ class Outbox:
             return tuple(_delivery(row) for row in session.scalars(wanted))
 
     def stands(self, delivery_id: int, state: DeliveryState) -> bool:
-        """Whether it is in that state still, and its case has not been given up."""
+        """Whether it is in that state still, and its case has not been given up (which notes are about)."""
         wanted = (
             select(DeliveryRow.id)
             .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
-            .where(DeliveryRow.id == delivery_id, DeliveryRow.state == state, CaseRow.state.not_in(GIVEN_UP))
+            .where(DeliveryRow.id == delivery_id, DeliveryRow.state == state, IS_WANTED)
         )
         with self._database.reading() as session:
             return session.scalar(wanted) is not None
@@ -62,7 +64,7 @@ class Outbox:
         with self._database.session() as session:
             case, row = _locked(session, delivery_id)
             if row.state not in OPEN:
-                if case.state in GIVEN_UP:
+                if case.state in GIVEN_UP and not row.is_note:
                     row.last_error = f"the case is {case.state}; the peer had taken every instance by then"
                 return False
             row.state = DeliveryState.SENT if commitment_uid else DeliveryState.DONE
@@ -150,7 +152,7 @@ class Outbox:
             select(DeliveryRow)
             .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
             .where(DeliveryRow.state == DeliveryState.SENT, DeliveryRow.commitment_deadline <= now)
-            .where(CaseRow.state.not_in(GIVEN_UP), DeliveryRow.destination.not_in(skip))
+            .where(IS_WANTED, DeliveryRow.destination.not_in(skip))
             .order_by(DeliveryRow.attempts, DeliveryRow.commitment_deadline, DeliveryRow.id)
             .limit(limit)
         )
@@ -169,8 +171,47 @@ class Outbox:
         with self._database.reading() as session:
             return tuple(_delivery(row) for row in session.scalars(wanted))
 
+    def notes_due(self, limit: int = 10) -> tuple[NoteDue, ...]:
+        """Cases whose results were taken back and whose peers have not been told, the longest waiting first."""
+        wanted = (
+            select(CaseRow)
+            .where(CaseRow.rejection.is_not(None), CaseRow.noted_at.is_(None))
+            .order_by(CaseRow.updated_at, CaseRow.case_id)
+            .limit(limit)
+        )
+        with self._database.reading() as session:
+            return tuple(_note_due(session, case) for case in session.scalars(wanted).all())
 
-def enqueue(session: Session, case: CaseRow, deliveries: Sequence[tuple[str, DerivedSeries]]) -> None:
+    def announce(self, case_id: str, note: DerivedSeries | None, destinations: Sequence[str]) -> None:
+        """Put the note on its way to those destinations; with None there is nobody to tell."""
+        with self._database.session() as session:
+            case = locked_case(session, case_id)
+            if case.noted_at is not None:
+                return
+            case.noted_at = datetime.now(UTC)
+            if note is not None:
+                enqueue(session, case, [(destination, note) for destination in destinations], is_note=True)
+
+
+def _note_due(session: Session, case: CaseRow) -> NoteDue:
+    ended = select(CaseEventRow).where(CaseEventRow.case_id == case.case_id, CaseEventRow.to_state == case.state)
+    event = session.scalars(ended.order_by(CaseEventRow.id.desc()).limit(1)).one()
+    sent = [row for row in _rows_of(session, case.case_id) if not row.is_note]
+    series = {row.series_instance_uid: derived_series_from_json(row.series) for row in sent}
+    return NoteDue(
+        case_id=case.case_id,
+        state=case.state,
+        rejection=case.rejection or Rejection.QUALITY,
+        cause=event.cause,
+        at=event.at,
+        series=tuple(series.values()),
+        destinations=tuple(dict.fromkeys(row.destination for row in sent)),
+    )
+
+
+def enqueue(
+    session: Session, case: CaseRow, deliveries: Sequence[tuple[str, DerivedSeries]], *, is_note: bool = False
+) -> None:
     """Put the series on their way; one that went before goes again, with the bytes of the first time."""
     now = datetime.now(UTC)
     for destination, series in deliveries:
@@ -188,6 +229,7 @@ def enqueue(session: Session, case: CaseRow, deliveries: Sequence[tuple[str, Der
             refused={},
             commitment_uid="",
             commitment_deadline=None,
+            is_note=is_note,
         )
         if is_new:
             keep_objects(session, case.case_id, [series])
@@ -203,21 +245,27 @@ def keep_objects(session: Session, case_id: str, derived: Sequence[DerivedSeries
         insert_new(session, DerivedObjectRow, case_id=case_id, digest=digest)
 
 
-def revive_failed(session: Session, case_id: str) -> int:
-    """Try the failed deliveries of the case again; how many there were."""
-    failed = [row for row in _rows_of(session, case_id) if row.state is DeliveryState.FAILED]
+def revive_failed(session: Session, case: CaseRow) -> int:
+    """Try the failed deliveries of the case again, of one that was given up only notes; how many there were."""
+    failed = [
+        row
+        for row in _rows_of(session, case.case_id)
+        if row.state is DeliveryState.FAILED and (row.is_note or case.state not in GIVEN_UP)
+    ]
     for row in failed:
         _revive(row, datetime.now(UTC))
     return len(failed)
 
 
-def stop(session: Session, case_id: str, reason: str) -> None:
-    """Send nothing more of the case. What the peer has taken stays as it is."""
-    for row in _rows_of(session, case_id):
+def stop(session: Session, case_id: str, reason: str) -> bool:
+    """Send nothing more of the case. What the peer has taken stays as it is. Whether there was anything to send."""
+    rows = _rows_of(session, case_id)
+    for row in rows:
         if row.state is DeliveryState.PENDING:
             row.state = DeliveryState.FAILED
             row.next_attempt_at = None
             row.last_error = reason
+    return bool(rows)
 
 
 def _locked(session: Session, delivery_id: int) -> tuple[CaseRow, DeliveryRow]:
@@ -248,7 +296,7 @@ def _try_again(case: CaseRow, row: DeliveryRow, error: str, retry_at: datetime |
 
 
 def _wait(case: CaseRow, row: DeliveryRow, error: str, retry_at: datetime | None) -> None:
-    given_up = retry_at is None or case.state in GIVEN_UP
+    given_up = retry_at is None or (case.state in GIVEN_UP and not row.is_note)
     row.state = DeliveryState.FAILED if given_up else DeliveryState.PENDING
     row.next_attempt_at = None if given_up else retry_at
     row.last_error = error
@@ -272,4 +320,5 @@ def _delivery(row: DeliveryRow) -> Delivery:
         last_error=row.last_error,
         refused=row.refused,
         commitment_uid=row.commitment_uid,
+        is_note=row.is_note,
     )

@@ -114,9 +114,10 @@ class InstanceRecord:
 
 
 class AddOutcome(StrEnum):
-    """What became of an instance that was handed to the catalogue."""
+    """What became of an instance that was handed to the catalogue. QUARANTINED: new, of a series in quarantine."""
 
     NEW = "new"
+    QUARANTINED = "quarantined"
     DUPLICATE = "duplicate"
     VERSION = "version"
     CONFLICT = "conflict"
@@ -154,6 +155,40 @@ class Intervention:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+class StepState(StrEnum):
+    """Performed Procedure Step Status (PS3.3 C.4.14)."""
+
+    IN_PROGRESS = "IN PROGRESS"
+    COMPLETED = "COMPLETED"
+    DISCONTINUED = "DISCONTINUED"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnouncedSeries:
+    """What one procedure step (MPPS) or availability notification (IAN) lists of a series, and when it was said.
+
+    `state` is that of the step, or "available".
+    """
+
+    kind: str
+    state: str
+    sop_instance_uids: frozenset[str]
+    said_at: datetime
+
+    @property
+    def is_final(self) -> bool:
+        """Whether whoever said it adds no more."""
+        return self.state != StepState.IN_PROGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Announcements:
+    """What was said about a series, and how many steps of its study and modality are still in progress."""
+
+    listed: tuple[AnnouncedSeries, ...] = ()
+    in_progress: int = 0
+
+
 class SeriesState(StrEnum):
     """Whether more instances are expected."""
 
@@ -166,7 +201,9 @@ class SeriesRecord:
     """One series of the catalogue, with its patient and study.
 
     `due_at` is when quiet time ends; `evidence` says why it is held to be complete. `instance_count` includes the
-    localisers; `contradictions` names what its slices say differently about patient or study.
+    localisers; `contradictions` names what its slices say differently about patient or study. `held_for` says why it is
+    in quarantine: it is not matched until a person has released it. `corrected` is true where a person has said whose
+    images these are: `patient` then is not what the headers say.
     """
 
     header: SeriesHeader
@@ -181,6 +218,8 @@ class SeriesRecord:
     evidence: tuple[str, ...] = ()
     localiser_count: int = 0
     contradictions: tuple[str, ...] = ()
+    held_for: tuple[str, ...] = ()
+    corrected: bool = False
 
     @property
     def series_instance_uid(self) -> str:
@@ -220,8 +259,8 @@ class FusionPlan:
     """What is to be fused with what, how, where it is filed, and the reason for each choice.
 
     `content_digest` names the voxels themselves, where no ledger vouches that what has a UID never changes: a plan of
-    files, or of instances of which a person chose other bytes than those that came first. It is part of the key then,
-    and the results are named by what came out too.
+    files, or of instances of which a person chose other bytes than those that came first, or said whose they are. It is
+    part of the key then, and the results are named by what came out too.
     """
 
     fixed: SeriesChoice
@@ -327,6 +366,7 @@ class CaseRecord:
     error: str = ""
     result: CaseResult | None = None
     step: str = ""
+    replaced_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +376,34 @@ class Claim:
     case: CaseRecord
     token: str
     lease_until: datetime
+
+
+class Rejection(StrEnum):
+    """Why results are taken back: the title of the note that says so (PS3.16 CID 7011, IHE RAD TF-3 4.66).
+
+    QUALITY: they are of the right patient, and better ones follow or nobody wants them. WORKLIST: they were filed under
+    an identity that was wrong. SAFETY: whoever looks at them may be misled.
+    """
+
+    QUALITY = "113001"
+    SAFETY = "113037"
+    WORKLIST = "113038"
+
+
+@dataclass(frozen=True, slots=True)
+class NoteDue:
+    """A case whose results were taken back, and which peers may have them and were not told.
+
+    `state`, `cause` and `at` are those of its last transition.
+    """
+
+    case_id: str
+    state: CaseState
+    rejection: Rejection
+    cause: str
+    at: datetime
+    series: tuple[DerivedSeries, ...]
+    destinations: tuple[str, ...]
 
 
 class DeliveryState(StrEnum):
@@ -352,7 +420,8 @@ class DeliveryState(StrEnum):
 class Delivery:
     """One derived series on its way to one destination.
 
-    `refused` holds, by SOP Instance UID, the status with which the peer refused an instance.
+    `refused` holds, by SOP Instance UID, the status with which the peer refused an instance. `is_note` is true of the
+    note that takes back what was delivered of the case.
     """
 
     delivery_id: int
@@ -365,6 +434,7 @@ class Delivery:
     last_error: str = ""
     refused: Mapping[str, str] = field(default_factory=dict)
     commitment_uid: str = ""
+    is_note: bool = False
 
 
 class CommitmentState(StrEnum):

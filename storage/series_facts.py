@@ -35,7 +35,7 @@ def contradictions(row: SeriesRow, instance: InstanceRecord) -> list[str]:
         ("issuer of the patient ID", row.patient.issuer, patient.issuer, _plain),
         ("name", row.patient_name, patient.name, _name),
         ("birth date", row.patient_birth_date, patient.birth_date, _date),
-        ("sex", row.patient_sex, patient.sex, _plain),
+        ("sex", row.patient_sex, patient.sex, _sex),
     )
     return [
         factor
@@ -64,6 +64,12 @@ def _name(value: str) -> tuple[str, ...]:
     """The component groups (PS3.5 6.2.1) without case, padding and trailing delimiters."""
     groups = unicodedata.normalize("NFKC", _plain(value)[0]).casefold().split("=") if value else []
     return tuple("^".join(" ".join(part.split()) for part in group.split("^")).rstrip("^ ") for group in groups)
+
+
+def _sex(value: str) -> tuple[str, ...]:
+    """`O` and anything else is written for "not known" too often to contradict."""
+    sex = _plain(value)[0].upper()
+    return (sex if sex in ("M", "F") else "",)
 
 
 def _date(value: str) -> tuple[str, ...]:

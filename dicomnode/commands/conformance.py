@@ -7,19 +7,25 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from storage.records import Rejection
+
 from .. import settings as node_settings
 from ..network.association import MAX_CONTEXTS
 from ..network.find import RETURN_KEYS
 from ..network.sop_classes import STORAGE_CLASSES, TRANSFER_SYNTAXES, VERIFICATION, NamedUid
 from ..prefetch.retrieve import MOST_SYNTAXES
 from ..prefetch.search import STUDY_KEYS
+from ..receive import announcements
 from ..receive.status import OUTCOMES, STATUSES, SUCCESS
+from ..send.rejection_note import TITLES
 from ..send.storage_commitment import FAILURE_REASONS
 from ..send.transcode import COMPRESSIONS, FALLBACKS
 
 NAMES = {named.uid: named.name for named in (*STORAGE_CLASSES, *TRANSFER_SYNTAXES)}
 
 COMMITMENT = NamedUid("Storage Commitment Push Model SOP Class", "1.2.840.10008.1.20.1")
+MPPS = NamedUid("Modality Performed Procedure Step SOP Class", "1.2.840.10008.3.1.2.3.3")
+AVAILABILITY = NamedUid("Instance Availability Notification SOP Class", "1.2.840.10008.5.1.4.33")
 PATIENT_ROOT_FIND = NamedUid("Patient Root Query/Retrieve Information Model – FIND", "1.2.840.10008.5.1.4.1.2.1.1")
 RETRIEVALS = tuple(
     NamedUid(f"{root} Root Query/Retrieve Information Model – {what}", f"1.2.840.10008.5.1.4.1.2.{number}.{end}")
@@ -64,6 +70,30 @@ DERIVED_MEANING: Mapping[str, str] = MappingProxyType(
 )
 
 
+REASONS: Mapping[Rejection, str] = MappingProxyType(
+    {
+        Rejection.QUALITY: "late slices came or better series did, or a person said so (the default)",
+        Rejection.SAFETY: "a person said so: `dicomnode cases withdraw --because safety`",
+        Rejection.WORKLIST: "the patient was merged or the study moved: `dicomnode identity`",
+    }
+)
+"""When which note is sent."""
+
+ANNOUNCEMENT_STATUSES: tuple[tuple[str, str], ...] = (
+    (f"0x{announcements.SUCCESS:04X}", "noted, durably"),
+    (f"0x{announcements.INVALID_ATTRIBUTE_VALUE:04X}", "a step does not begin IN PROGRESS, or its status is none"),
+    (
+        f"0x{announcements.PROCESSING_FAILURE:04X}",
+        "the data set cannot be read, the step has ended, or the node failed",
+    ),
+    (f"0x{announcements.DUPLICATE_SOP_INSTANCE:04X}", "the step was begun before"),
+    (f"0x{announcements.NO_SUCH_SOP_INSTANCE:04X}", "the step was not begun here"),
+    (f"0x{announcements.NO_SUCH_SOP_CLASS:04X}", "instances of another SOP class are not created"),
+    (f"0x{announcements.MISSING_ATTRIBUTE:04X}", "study or series are not named"),
+    (f"0x{announcements.RESOURCE_LIMITATION:04X}", "the database does not answer; try again"),
+)
+
+
 def conformance() -> None:
     """Print the DICOM conformance statement of this version (Markdown)."""
     sys.stdout.write(statement())
@@ -73,7 +103,10 @@ def statement() -> str:
     """The whole statement as Markdown."""
     return "\n".join(
         line
-        for section in (_head(), _services(), _storage_scp(), _policies(), _sending(), _derived(), _rest())
+        for section in (
+            *(_head(), _services(), _storage_scp(), _announcements(), _policies()),
+            *(_sending(), _taking_back(), _derived(), _rest()),
+        )
         for line in section
     )
 
@@ -103,6 +136,8 @@ def _services() -> Iterator[str]:
             ("Verification", _named(VERIFICATION), "yes", "yes"),
             ("Storage", f"{len(STORAGE_CLASSES)} classes, below", "yes", "yes"),
             ("Storage commitment, push model", _named(COMMITMENT), "yes", "yes"),
+            ("Modality performed procedure step", _named(MPPS), "no", "yes"),
+            ("Instance availability notification", _named(AVAILABILITY), "no", "yes"),
             ("Query", _named(PATIENT_ROOT_FIND), "yes", "no"),
             ("Query", _named(STUDY_ROOT_FIND), "yes", "no"),
             *(("Retrieve", _named(retrieval), "yes", "no") for retrieval in RETRIEVALS),
@@ -246,6 +281,38 @@ def _sending() -> Iterator[str]:
         "others uncompressed, or by WADO-RS, as each is kept (transfer-syntax=*). `dicomnode fetch` does it by hand."
     )
     yield ""
+
+
+def _announcements() -> Iterator[str]:
+    yield "## Procedure steps and availability as SCP"
+    yield ""
+    yield (
+        "Modalities may report their performed procedure steps (N-CREATE, N-SET), archives that instances are "
+        "available (N-CREATE). What they list is evidence of when a series is whole; of the patient nothing is kept. A "
+        "step begins IN PROGRESS and names the Study Instance UID of a scheduled step; one that becomes COMPLETED "
+        "lists its series; one that has ended is not changed any more (Error ID A710). Other attributes are neither "
+        "checked nor kept, and steps cannot be retrieved. Instances whose Instance Availability is UNAVAILABLE are not "
+        "waited for."
+    )
+    yield ""
+    yield from _table(("Status", "When"), ANNOUNCEMENT_STATUSES)
+
+
+def _taking_back() -> Iterator[str]:
+    yield "### Results that are taken back"
+    yield ""
+    yield (
+        "When a case is withdrawn or replaced after results were sent, every destination gets a Key Object Selection "
+        "in the study of the results (IHE RAD TF-3 4.66, Imaging Object Change Management), unless "
+        "`peers.NAME.rejection_notes` is false. New results say in their Series Description which series they replace. "
+        "With `peers.NAME.delete` the results are then deleted over HTTP, by DICOMweb resource or by Orthanc's own "
+        "interface; the standard has no service for that."
+    )
+    yield ""
+    yield from _table(
+        ("Document title", "When"),
+        ((f"({reason.value}, DCM, {TITLES[reason]})", REASONS[reason]) for reason in Rejection),
+    )
 
 
 def _derived() -> Iterator[str]:

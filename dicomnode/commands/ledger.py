@@ -2,7 +2,7 @@
 
 import getpass
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.table import Column, Table
@@ -17,6 +17,7 @@ from storage.records import (
     Delivery,
     DeliveryState,
     DerivedSeries,
+    Rejection,
     SeriesChoice,
     SeriesRecord,
 )
@@ -29,6 +30,7 @@ cases_app = typer.Typer(help="The cases: list, show, approve, reject, retry, wit
 
 CaseId = Annotated[str, typer.Argument(help="The case, or the first characters of its name.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the case's event log.")]
+Because = Literal["quality", "safety", "worklist"]
 Actor = Annotated[str, typer.Option("--as", help="Who decides; the account's name unless given.")]
 Limit = Annotated[int, typer.Option("--limit", help="How many at most.", min=1)]
 
@@ -137,10 +139,18 @@ def retry(
 
 
 @cases_app.command()
-def withdraw(case_id: CaseId, reason: Reason, actor: Actor = "", config: Config = None, json: Json = False) -> None:
-    """Mark a delivered case as withdrawn."""
+def withdraw(
+    case_id: CaseId,
+    reason: Reason,
+    because: Annotated[Because, typer.Option("--because", help="What the note to the peers is titled.")] = "quality",
+    actor: Actor = "",
+    config: Config = None,
+    json: Json = False,
+) -> None:
+    """Take a case back: every peer that got its results is sent a rejection note."""
     store = _cases(settings_from(config))
-    _tell(store.withdraw(store.get(case_id).case_id, actor or getpass.getuser(), reason), json=json)
+    rejection = Rejection[because.upper()]
+    _tell(store.withdraw(store.get(case_id).case_id, actor or getpass.getuser(), reason, rejection), json=json)
 
 
 def series(
@@ -165,17 +175,17 @@ def series(
         write_json({"series": [series_values(record) for record in records]})
         return
     uid = Column("series", overflow="fold")  # to be copied whole
-    table = Table(uid, "modality", "description", "instances", "state", "from", "last received", "why complete")
+    table = Table(uid, "modality", "description", "instances", "state", "from", "last received", "why")
     for record in records:
         table.add_row(
             record.series_instance_uid,
             record.header.modality,
             record.header.description,
             str(record.instance_count),
-            record.state.value,
+            "quarantined" if record.held_for else record.state.value,
             record.source_ae_title,
             f"{record.last_received_at:%Y-%m-%d %H:%M:%S}",
-            "; ".join(record.evidence),
+            "; ".join(record.held_for or record.evidence),
         )
     out.print(table)
 
@@ -193,6 +203,7 @@ def case_values(record: CaseRecord, deliveries: tuple[Delivery, ...]) -> dict[st
         "reasons": list(record.plan.reasons),
         "attempts": record.attempts,
         "error": record.error,
+        "replaced_by": record.replaced_by or None,
         "verdict": record.result.verdict if record.result else None,
         "reports": [dict(report) for report in _reports(record)],
         "derived": [derived_values(derived) for derived in record.result.derived] if record.result else [],
@@ -265,6 +276,9 @@ def series_values(record: SeriesRecord) -> dict[str, Any]:
         "first_received_at": record.first_received_at.isoformat(),
         "last_received_at": record.last_received_at.isoformat(),
         "evidence": list(record.evidence),
+        "contradictions": list(record.contradictions),
+        "quarantined": list(record.held_for),
+        "corrected": record.corrected,
     }
 
 

@@ -93,6 +93,7 @@ def examine(
     if sweep:
         yield _finding("sweep", lambda: _swept(store, ledger_of(settings)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
+    yield _finding("quarantine", lambda: _held(Catalogue(ledger_of(settings))))
     own = ourselves(settings, settings.node.port, settings.node.tls_port)
     yield _finding("node", partial(_answered, own, settings.node.ae_title))
     yield from _peers(settings)
@@ -224,6 +225,11 @@ def _unknown(digests: Sequence[str]) -> str:
         f"{len(digests)} objects without a record are damaged or no DICOM files and were left alone: "
         f"{', '.join(digests[:5])}; restore them from a backup or take them out by hand"
     )
+
+
+def _held(catalogue: Catalogue) -> str:
+    held = catalogue.quarantine.list()
+    return f"{len(held)} series contradict their study or themselves: `dicomnode identity list`" if held else "nothing"
 
 
 def _set_aside(catalogue: Catalogue) -> str:

@@ -136,19 +136,20 @@ def identify(
     inputs: EncodeInputs, name: str, offset: int, modality: str, sop_class_uid: str, what: str, kind: str = ""
 ) -> SeriesIdentity:
     """Name and number a series; `what` is the beginning of its description."""
-    number = FIRST_SERIES_NUMBER + SERIES_PER_PAIR * _block(inputs) + offset
-    description = describe(what, inputs.verdict)
+    number = _number(inputs.plan.key, inputs.position, offset)
+    replaced = f"REPLACES {_number(inputs.replaces, inputs.position, offset)} " if inputs.replaces else ""
+    description = describe(f"{replaced}{what}", inputs.verdict)
     uid = derived_uid(inputs, name, "series")
     return SeriesIdentity(kind or name, name, uid, number, modality, sop_class_uid, description)
 
 
-def _block(inputs: EncodeInputs) -> int:
-    """Which numbers the pair takes: those of one plan never meet, those of two plans of a study once in a hundred.
+def _number(plan_key: str, position: int, offset: int) -> int:
+    """Which number a series takes: those of one plan never meet, those of two plans of a study once in a hundred.
 
     The plan's key says where to begin, so that no case has to know of the others; a Series Number need not be unique
     (PS3.3 C.7.3.1).
     """
-    return (int(inputs.plan.key, 16) + inputs.position) % BLOCKS
+    return FIRST_SERIES_NUMBER + SERIES_PER_PAIR * ((int(plan_key, 16) + position) % BLOCKS) + offset
 
 
 def instance_uid(inputs: EncodeInputs, identity: SeriesIdentity, index: int = 0) -> str:

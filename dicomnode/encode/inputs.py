@@ -47,7 +47,8 @@ class MovingResult:
 class EncodeInputs:
     """Everything that a derived object says about itself.
 
-    `position` is the index of the moving series in the plan. `filing_header` is an instance of the study in which
+    `position` is the index of the moving series in the plan; `replaces` is the key of the plan whose delivered results
+    these take the place of, if any. `filing_header` is an instance of the study in which
     the results are filed. `created_at` is aware.
     """
 
@@ -59,6 +60,7 @@ class EncodeInputs:
     filing_header: Dataset = field(repr=False)
     equipment: Equipment
     created_at: datetime
+    replaces: str = ""
 
     @property
     def pair(self) -> str:

@@ -1,7 +1,7 @@
 """Decides which series belong together and what is to be done with them. Pure functions over records of storage."""
 
 from .check import check_pair
-from .completeness import Completeness, Evidence, completeness, evidence
+from .completeness import Completeness, Evidence, Said, completeness, evidence
 from .identity import IdentityVerdict, Sameness, patient_key, same_patient
 from .pairing import GroupName, group_name
 from .plan import MatchDecision, Matching, explain, match, plan_for
@@ -13,6 +13,7 @@ __all__ = [
     "IdentityVerdict",
     "MatchDecision",
     "Matching",
+    "Said",
     "Sameness",
     "check_pair",
     "completeness",

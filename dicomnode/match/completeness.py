@@ -1,15 +1,17 @@
-"""Decides whether a series is whole when its quiet time has ended.
+"""Decides whether a series is whole: by what others say of it, else when its quiet time has ended.
 
-DICOM has no "that was all": a series is held to be complete when nothing came for a while and nothing that its headers
-announce is missing. Where something seems to be missing, it is given a longer time, and is then taken as it is, with a
-note: an announced count can be wrong, and a case that waits for ever helps nobody.
+Storage has no "that was all". Where a modality (MPPS) or an archive (IAN) lists the instances, a series is complete as
+soon as all of them are here, and waits for those that are not; so it does where its sender counts more (C-FIND), or
+where a procedure step goes on. Else it is held to be complete when nothing came for a while and nothing is missing that
+its headers announce. Whatever is waited for, the wait ends, and the series is then taken as it is, with a note: what is
+announced can be wrong, and a case that waits for ever helps nobody.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from storage.records import InstanceRecord, SeriesHeader, SeriesRecord
+from storage.records import AnnouncedSeries, Announcements, InstanceRecord, SeriesHeader, SeriesRecord, StepState
 
 from .extent import extent_of, slices_of
 from .headers import MANY_FRAMES, number, text
@@ -38,11 +40,86 @@ class Completeness:
     look_again_at: datetime | None = None
 
 
+NOTHING = Announcements()
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What others say of a series: `count` is how many instances its sender has, `wait_s` how long that is believed."""
+
+    announcements: Announcements = NOTHING
+    count: int | None = None
+    wait_s: float = 1800
+
+
+NOTHING_SAID = Said()
+
+
 def completeness(
-    series: SeriesRecord, instances: Sequence[InstanceRecord], quiet_time_s: float, now: datetime
+    series: SeriesRecord,
+    instances: Sequence[InstanceRecord],
+    quiet_time_s: float,
+    now: datetime,
+    said: Said = NOTHING_SAID,
 ) -> Completeness:
     """Judge `series`, for which nothing came since `series.last_received_at`."""
     found = evidence(series, instances)
+    heard = hearsay(instances, said)
+    if heard.settles and (found.whole or heard.is_certain):
+        return Completeness(True, (*heard.sentences, *found.sentences))
+    if not heard.whole:
+        until = series.last_received_at + timedelta(seconds=max(said.wait_s, quiet_time_s))
+        if now < until:
+            return Completeness(False, (*heard.sentences, *found.sentences), until)
+        ending = f"nothing came for {max(said.wait_s, quiet_time_s):g} s, so it is taken as it is"
+        return Completeness(True, (*heard.sentences, *found.sentences, ending))
+    judged = _by_quiet_time(series, found, quiet_time_s, now)
+    return replace(judged, evidence=(*heard.sentences, *judged.evidence))
+
+
+@dataclass(frozen=True, slots=True)
+class Hearsay:
+    """What others' words come to.
+
+    `whole`: they announce nothing that is not here. `settles`: they list everything, so that nothing need be waited
+    for; `is_certain` where the modality itself says so.
+    """
+
+    whole: bool
+    settles: bool
+    is_certain: bool
+    sentences: tuple[str, ...]
+
+
+def hearsay(instances: Sequence[InstanceRecord], said: Said) -> Hearsay:
+    """Compare what is here with what others say there is."""
+    here = {instance.sop_instance_uid for instance in instances}
+    final = [one for one in said.announcements.listed if one.is_final and one.sop_instance_uids]
+    sentences = [_about(one, here) for one in final]
+    listed = frozenset().union(*(one.sop_instance_uids for one in final))
+    whole = listed <= here
+    by_modality = [one for one in final if one.state != "available"]
+    going_on = said.announcements.in_progress > 0 and not by_modality
+    if going_on:
+        sentences.append("its procedure step is in progress (MPPS)")
+    if said.count is not None:
+        enough = len(here) >= said.count
+        sentences.append(f"{'all' if enough else 'only'} {len(here)} of {said.count} instances at its sender (C-FIND)")
+        whole = whole and enough
+    if not whole or going_on:
+        return Hearsay(False, False, False, tuple(sentences))
+    return Hearsay(True, bool(final), bool(by_modality), tuple(sentences))
+
+
+def _about(one: AnnouncedSeries, here: set[str]) -> str:
+    missing = len(one.sop_instance_uids - here)
+    total = len(one.sop_instance_uids)
+    ending = "; the step was discontinued" if one.state == StepState.DISCONTINUED else ""
+    many = f"all {total}" if not missing else f"only {total - missing} of {total}"
+    return f"{many} instances that are listed ({one.kind}, {one.state.lower()}){ending}"
+
+
+def _by_quiet_time(series: SeriesRecord, found: Evidence, quiet_time_s: float, now: datetime) -> Completeness:
     quiet_until = series.last_received_at + timedelta(seconds=quiet_time_s)
     grace_until = series.last_received_at + timedelta(seconds=quiet_time_s * GRACE_FACTOR)
     if now < quiet_until:

@@ -8,7 +8,7 @@ it came, so that matching may be repeated at any time and gives the same plans.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from functools import cache
 from zoneinfo import ZoneInfo
@@ -174,13 +174,16 @@ def _choice(selection: Selection, more_reasons: Sequence[str] = ()) -> SeriesCho
 
 
 def _decided(*chosen: Selection) -> str:
-    """Names what a person decided about the instances, so that the plan is another one; empty where nobody did."""
+    """Names what a person decided about instances and patient, so that it is another plan; empty where nobody did."""
     decided = sorted(
         f"{instance.sop_instance_uid} {instance.stored.digest}"
         for selection in chosen
         for instance in selection.instances
         if instance.chosen
     )
+    decided += [
+        f"{one.series.series_instance_uid} {asdict(one.series.patient)}" for one in chosen if one.series.corrected
+    ]
     return hashlib.sha256("\n".join(decided).encode()).hexdigest() if decided else ""
 
 

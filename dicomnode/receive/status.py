@@ -49,6 +49,11 @@ SUCCESS = DimseStatus(0x0000, "PS3.4 B.2.3, Success", "")
 OUTCOMES: Mapping[AddOutcome, DimseStatus] = {
     AddOutcome.NEW: SUCCESS,
     AddOutcome.DUPLICATE: SUCCESS,
+    AddOutcome.QUARANTINED: DimseStatus(
+        0xB000,
+        "PS3.4 B.2.3, Warning: Coercion of Data Elements",
+        "Kept in quarantine: contradicts its study or patient",
+    ),
     AddOutcome.VERSION: DimseStatus(
         0xB000, "PS3.4 B.2.3, Warning: Coercion of Data Elements", "Kept aside: header differs from what was sent first"
     ),

@@ -33,6 +33,7 @@ from .accounting import transfer_of
 from .patience import growing
 from .storage_commitment import request
 from .storage_scu import send_files
+from .taking_back import TakingBack
 from .transcode import known_transfer_syntax
 
 BATCH = 10
@@ -64,6 +65,7 @@ class Sender:
         self._store = store
         self._audit = audit or AuditTrail.silent()
         self._limits = Limits.of(settings.node)
+        self._taking_back = TakingBack(settings, outbox, store)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
         self._pool = ThreadPoolExecutor(max(1, len(settings.peers) + 1), "sender")
@@ -108,6 +110,7 @@ class Sender:
     def _dispatch(self, now: datetime) -> list["Future[None]"]:
         """Hand what is due to one thread a destination; whoever is busy or held is left alone."""
         self._busy = {name: job for name, job in self._busy.items() if not job.done()}
+        self._taking_back.write_notes()
         skip = {*self._busy, *(name for name, until in tuple(self._held.items()) if until > now)}
         due = [*self._outbox.due(now, BATCH, skip), *self._outbox.overdue(now, BATCH, skip)]
         due.sort(key=attrgetter("destination"))  # stable: what is due for sending stays before what is overdue
@@ -188,7 +191,17 @@ class Sender:
         if delivery.state is DeliveryState.SENT:
             self._ask_again(delivery, this_round)
         elif self._send(delivery, this_round.peer, this_round.clock):
-            self._confirm(delivery, this_round)
+            said = self._taken_back(delivery, this_round) if delivery.is_note else ""
+            self._confirm(delivery, this_round, said)
+
+    def _taken_back(self, note: Delivery, this_round: _Round) -> str:
+        """Have the peer delete what the note is about, now that it has the note; what it said against it."""
+        try:
+            return self._taking_back.delete(note, this_round.peer)
+        except PeerError as error:
+            self._outbox.retry(note.delivery_id, str(error), self._retry_at(note, this_round.clock))
+            _log_of(note).warning("Results could not be deleted", action="results_not_deleted", reason=str(error))
+            raise
 
     def _ask_again(self, delivery: Delivery, this_round: _Round) -> None:
         """The peer has not reported in time: ask once more, or leave it for a person after enough requests."""
@@ -257,8 +270,8 @@ class Sender:
         except StorageError:
             return False
 
-    def _confirm(self, delivery: Delivery, this_round: _Round) -> None:
-        """Ask the peer to answer for the series, where it does that; else it is done.
+    def _confirm(self, delivery: Delivery, this_round: _Round, said: str = "") -> None:
+        """Ask the peer to answer for the series, where it does that; else it is done, and `said` is kept of it.
 
         The transaction is noted first: the peer may report before it has answered the request. What is not reported
         in time is asked for again, after deadlines that grow, since some archives take hours. A request that fails
@@ -266,12 +279,13 @@ class Sender:
         """
         peer = this_round.peer
         if not peer.storage_commitment:
-            self._outbox.sent(delivery.delivery_id, "", None)
+            self._outbox.sent(delivery.delivery_id, "", None, said)
             return
         commitment_uid = generate_uid()
         longest_s = self._settings.sending.longest_retry_s
         deadline = this_round.clock() + growing(peer.commitment_timeout_s, delivery.attempts, longest_s)
         reason = "" if this_round.asks else "commitment is not requested yet: the request before this one failed"
+        reason = "; ".join(part for part in (said, reason) if part)
         if not self._outbox.sent(delivery.delivery_id, commitment_uid, deadline, reason) or not this_round.asks:
             return
         try:

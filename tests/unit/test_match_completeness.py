@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dicomnode.match.completeness import completeness, evidence
+from dicomnode.match.completeness import Said, completeness, evidence
+from storage.records import AnnouncedSeries, Announcements
 from tests.fixtures.series_records import ENHANCED_MR, MadeSeries, ct, make_series, mr, pet, with_instances
 
 QUIET_S = 30.0
@@ -117,3 +118,45 @@ def test_every_series_is_complete_in_the_end_and_never_too_early(
         assert not complete
     if after_s >= 3 * QUIET_S:
         assert complete
+
+
+def listed(series: MadeSeries, count: int, state: str = "COMPLETED", kind: str = "MPPS") -> AnnouncedSeries:
+    uids = [one.sop_instance_uid for one in series.instances]
+    more = [f"1.9.{number}" for number in range(count - len(uids))]
+    return AnnouncedSeries(kind, state, frozenset([*uids, *more][:count]), series.record.last_received_at)
+
+
+def heard(series: MadeSeries, after_s: float, said: Said) -> tuple[bool, tuple[str, ...]]:
+    now = series.record.last_received_at + timedelta(seconds=after_s)
+    found = completeness(series.record, series.instances, QUIET_S, now, said)
+    return found.complete, found.evidence
+
+
+def test_the_modality_knows_better_than_the_headers() -> None:
+    series = ct(ImagesInAcquisition=60)
+    said = Said(Announcements((listed(series, 40),)))
+    complete, sentences = heard(series, 0.1, said)
+    assert complete
+    assert sentences[:2] == (
+        "all 40 instances that are listed (MPPS, completed)",
+        "only 40 of 60 instances (ImagesInAcquisition)",
+    )
+    notified = Said(Announcements((listed(series, 40, "available", "IAN"),)))
+    assert not heard(series, 0.1, notified)[0], "an archive may have told of what it had by then"
+
+
+def test_a_count_at_the_sender_is_waited_for_and_then_given_up() -> None:
+    said = Said(count=50, wait_s=600)
+    assert not heard(ct(), 599, said)[0]
+    complete, sentences = heard(ct(), 600, said)
+    assert complete
+    assert sentences[0] == "only 40 of 50 instances at its sender (C-FIND)"
+    assert heard(ct(), 30, Said(count=40))[1][0] == "all 40 of 40 instances at its sender (C-FIND)"
+    assert not heard(ct(), 29, Said(count=40))[0], "that alone does not end the quiet time"
+
+
+def test_a_step_that_goes_on_is_waited_for_until_it_lists_the_series() -> None:
+    series = ct()
+    assert not heard(series, 31, Said(Announcements((), 1)))[0]
+    assert heard(series, 1801, Said(Announcements((), 1)))[0]
+    assert heard(series, 1, Said(Announcements((listed(series, 40),), 1)))[0]
