@@ -15,10 +15,6 @@ from types import MappingProxyType
 
 import numpy as np
 
-MAX_MIRROR_RATIO = 0.985
-"""What the reflected pose may keep of the similarity. Measured: single heads 0.5 to 0.8, averaged ones, whose sides are
-nearly alike, 0.92 to 0.975; two people 1.00 to 1.02; mirrored voxels 1.02 and more."""
-
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
@@ -58,28 +54,15 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """The scales for anatomy, for anatomy that shows no sides, and for uptake.
-
-    `seen` is the declared domain: measures, least and largest value.
-    """
+    """The scales for anatomy and for uptake; `seen` is the declared domain: measures, least and largest value."""
 
     anatomy: Scale
-    sideless: Scale
     uptake: Scale
     seen: Mapping[str, tuple[float, float]]
 
-    def estimate(self, signs_mm: Mapping[str, float], uptake: int, mirror_ratio: float) -> Estimate:
-        """What `signs_mm` mean for a pair in which `uptake` images (0, 1, 2) show uptake.
-
-        Images that match as well when one is mirrored (`mirror_ratio`) do not agree in detail: they are worse placed
-        than they seem.
-        """
-        if uptake:
-            return self.uptake.estimate(signs_mm)
-        sided = self.anatomy.estimate(signs_mm)
-        if mirror_ratio <= MAX_MIRROR_RATIO:
-            return sided
-        return max(self.sideless.estimate(signs_mm), sided, key=lambda estimate: estimate.high_mm)
+    def estimate(self, signs_mm: Mapping[str, float], uptake: int) -> Estimate:
+        """What `signs_mm` mean for a pair in which `uptake` images (0, 1, 2) show uptake."""
+        return (self.uptake if uptake else self.anatomy).estimate(signs_mm)
 
     def unseen(self, measures: Mapping[str, float]) -> tuple[str, ...]:
         """The measures that lie outside of the domain."""
@@ -91,12 +74,12 @@ class Calibration:
 def load_calibration() -> Calibration:
     """The calibration that comes with the package."""
     values = json.loads(files(__package__).joinpath("calibration.json").read_text(encoding="utf-8"))
-    anatomy, sideless, uptake = (
+    anatomy, uptake = (
         Scale(**{**values[kind], "weights": MappingProxyType(values[kind]["weights"])})
-        for kind in ("anatomy", "sideless", "uptake")
+        for kind in ("anatomy", "uptake")
     )
     seen = MappingProxyType({name: (least, most) for name, (least, most) in values["seen"].items()})
-    return Calibration(anatomy, sideless, uptake, seen)
+    return Calibration(anatomy, uptake, seen)
 
 
 CALIBRATION = load_calibration()

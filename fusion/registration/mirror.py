@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from .objective import INDEPENDENT, Objective, Poses
+from .parts import repeated
 from .search import COARSE, FINE, MIDDLE, SAME_POSE_MM, Frame, distinct
 
 MIRRORS = ((-1.0, 1.0, 1.0), (1.0, -1.0, 1.0), (1.0, 1.0, -1.0))
@@ -53,7 +54,7 @@ def mirrored_of(frame: Frame, result: Poses) -> Mirrored:
     # Strided, so that each set covers the whole body.
     sets = np.swapaxes(points[: len(points) // SETS * SETS].reshape(-1, SETS, 3), 0, 1)
     objective = frame.objective(COMPARED, sets)
-    here, there = (_information(objective, _repeated(pose, SETS)) for pose in (own, reflected))
+    here, there = (_information(objective, repeated(pose, SETS)) for pose in (own, reflected))
     difference = here - there
     spread = max(float(difference.std(ddof=1)) / np.sqrt(SETS), 1e-12)
     ratio = float(there.mean()) / max(float(here.mean()), 1e-9)
@@ -90,7 +91,3 @@ def _refined(frame: Frame, poses: Poses) -> Poses:
     candidates = frame.climb(MIDDLE, kept).poses.joined(kept)
     best = int(np.argmax(_information(frame.objective(MIDDLE), candidates)))
     return frame.climb(FINER, candidates[best : best + 1]).poses
-
-
-def _repeated(pose: Poses, count: int) -> Poses:
-    return Poses(pose.rotation.repeat(count, 1, 1), pose.translation_mm.repeat(count, 1), pose.centre_mm)

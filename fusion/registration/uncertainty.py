@@ -1,16 +1,17 @@
 """How far off a registration may be, and where, from signs that do not depend on one another.
 
 Each sign moves the result by something that should not matter, refines again and measures how far the answer moved
-over the body: other samples, another part of the body left out in turn (the jackknife, Efron and Tibshirani, An
-Introduction to the Bootstrap, 1993, chapter 11, `efron1993`), the outline taken in and the detail left out, the images
-exchanged, edges instead of values, a stretch; and the curvature of the similarity says how far its own noise may move
-the maximum (Huber, Proc. 5th Berkeley Symp. 1 (1967) 221-233, `huber1967`: H⁻¹SH⁻¹). A pose that the images determine
-well stays; one that they do not wanders. What the signs together mean in mm is calibrated on known truths
-(`calibration`).
+over the body: other samples, a half of the body alone (`parts`), the outline taken in and the detail left out, the
+images exchanged, edges, detail or a blur
+instead of values, a stretch; and the curvature of the similarity says how far its own
+noise may move the maximum (Huber, Proc. 5th Berkeley Symp. 1 (1967) 221-233, `huber1967`: H⁻¹SH⁻¹). A pose that the
+images determine well stays; one that they do not wanders. What the signs together mean in mm is calibrated on known
+truths (`calibration`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -22,11 +23,13 @@ from ..types import Affine4x4, Points
 from ..volume import Volume
 from .calibration import CALIBRATION, Estimate
 from .contour import contour_distance_mm
+from .detail import blurred, detail_of
 from .error_map import error_map
 from .kinds import NUCLEAR, ImageKind, assumption, kind_of
 from .mirror import mirrored_of
 from .objective import INDEPENDENT, Poses
 from .optimise import AFFINE, RIGID
+from .parts import by_halves, repeated
 from .preparation import Level, Prepared
 from .sampling import CellSampler
 from .search import FINE, MIDDLE, WITH_OUTLINE, Frame
@@ -39,7 +42,7 @@ SUBSET_SAMPLES = 10_000
 KICK_MM = 3.0
 """How far each subset starts from the result: beyond the error that is tolerated."""
 
-PART_SAMPLES = 12_000
+OTHER_SAMPLES = 25_000
 NUDGED = replace(FINE, first_step_mm=0.5)
 """For refinements that begin at the result."""
 
@@ -102,20 +105,21 @@ def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = 
     stretched, gain = _stretched(frame, result)
     witnesses = {
         "sample_spread": _by_samples(frame, result),
-        "region_spread": _by_parts(frame, result),
+        "half_spread": by_halves(frame, result, NUDGED),
         "outline_shift": [frame.climb(MIDDLE, result).poses.transform(0)],
         "inverse_shift": [_by_exchange(frame, transform)],
-        "edge_shift": [_by_edges(frame, result)],
+        "edge_shift": [_by(_edges_of, frame, result)],
+        "detail_shift": [_by(partial(detail_of, level=FINE.level), frame, result)],
+        "blur_shift": [_by(partial(blurred, level=FINE.level), frame, result)],
     }
     scatters = {name: scatter_of(transform, seen) for name, seen in witnesses.items()}
-    scatters["region_spread"] *= len(witnesses["region_spread"]) - 1  # the jackknife's factor
     scatters["curvature_error"] = _limited(_by_curvature(frame, result), frame.body_points)
     # As far as a rigid pose could follow it.
     scatters["stretch"] = scatter_of(stretched[0], [stretched[1]])
     signs = {f"{name}_mm": min(mean_mm(scatter, frame.body_points), MOST_MM) for name, scatter in scatters.items()}
     signs["contour_distance_mm"] = contour_distance_mm(frame.fixed, frame.moving, transform)
     mirrored = mirrored_of(frame, result)
-    estimate = CALIBRATION.estimate(signs, kinds.uptake, mirrored.ratio)
+    estimate = CALIBRATION.estimate(signs, kinds.uptake)
     return mapped(
         frame,
         transform,
@@ -170,25 +174,13 @@ def _by_samples(frame: Frame, result: Poses) -> list[AffineTransform]:
     generator = np.random.default_rng(frame.seed + 102)
     kicks = generator.normal(size=(SUBSETS, 6))
     kicks *= KICK_MM / np.linalg.norm(kicks, axis=1, keepdims=True)
-    many = _repeated(result, SUBSETS).turned(
+    many = repeated(result, SUBSETS).turned(
         torch.from_numpy(kicks[:, :3] / frame.radius_mm), torch.from_numpy(kicks[:, 3:])
     )
     # Strided, so that each subset covers the whole body.
     subsets = np.swapaxes(points[: len(points) // SUBSETS * SUBSETS].reshape(-1, SUBSETS, 3), 0, 1)
     found = frame.climb(FINE, many, subsets).poses
     return [found.transform(k) for k in range(SUBSETS)]
-
-
-def _by_parts(frame: Frame, result: Poses) -> list[AffineTransform]:
-    """Poses found without one eighth of the body after the other."""
-    points = replace(frame, seed=frame.seed + 103).points(replace(FINE, samples=2 * PART_SAMPLES))
-    octant = ((points > np.median(points, axis=0)) * np.array((1, 2, 4))).sum(axis=1)
-    present = np.unique(octant)
-    kept = [points[octant != part] for part in present]
-    count = min(PART_SAMPLES, *(len(rest) for rest in kept))
-    sets = np.stack([rest[np.linspace(0, len(rest) - 1, count).astype(int)] for rest in kept])
-    found = frame.climb(NUDGED, _repeated(result, len(sets)), sets).poses
-    return [found.transform(k) for k in range(len(sets))]
 
 
 def _by_exchange(frame: Frame, transform: AffineTransform) -> AffineTransform:
@@ -198,10 +190,10 @@ def _by_exchange(frame: Frame, transform: AffineTransform) -> AffineTransform:
     return swapped.climb(replace(FINE, samples=50_000), start).poses.transform(0).inverse()
 
 
-def _by_edges(frame: Frame, result: Poses) -> AffineTransform:
-    """The answer when edges are compared instead of values."""
-    edges = replace(frame, fixed=_edges_of(frame.fixed), moving=_edges_of(frame.moving))
-    return edges.climb(replace(NUDGED, samples=40_000), result).poses.transform(0)
+def _by(seen: Callable[[Prepared], Prepared], frame: Frame, result: Poses) -> AffineTransform:
+    """The answer when something else of both images is compared than their values."""
+    other = replace(frame, fixed=seen(frame.fixed), moving=seen(frame.moving))
+    return other.climb(replace(NUDGED, samples=OTHER_SAMPLES), result).poses.transform(0)
 
 
 def _edges_of(prepared: Prepared) -> Prepared:
@@ -217,10 +209,10 @@ def _by_curvature(frame: Frame, result: Poses) -> Affine4x4:
     radius = frame.radius_mm
     points = replace(frame, seed=frame.seed + 104).points(replace(FINE, samples=SLOPE_SETS * SLOPE_SAMPLES))
     sets = np.swapaxes(points[: len(points) // SLOPE_SETS * SLOPE_SETS].reshape(-1, SLOPE_SETS, 3), 0, 1)
-    slopes = _slopes(frame, _repeated(result, SLOPE_SETS), sets)
+    slopes = _slopes(frame, repeated(result, SLOPE_SETS), sets)
     noise = np.cov(slopes.T) / SLOPE_SETS
     steps = CURVATURE_STEP_MM * np.concatenate([np.eye(6), -np.eye(6)])
-    around = _repeated(result, 12).turned(torch.from_numpy(steps[:, :3] / radius), torch.from_numpy(steps[:, 3:]))
+    around = repeated(result, 12).turned(torch.from_numpy(steps[:, :3] / radius), torch.from_numpy(steps[:, 3:]))
     ahead = _slopes(frame, around, points[::4])
     curvature = -(ahead[:6] - ahead[6:]) / (2 * CURVATURE_STEP_MM)
     values, axes = np.linalg.eigh((curvature + curvature.T) / 2)
@@ -228,7 +220,7 @@ def _by_curvature(frame: Frame, result: Poses) -> Affine4x4:
     covariance = inverse @ noise @ inverse
     sizes, directions = np.linalg.eigh(covariance)
     moves = np.sqrt(np.clip(sizes, 0, MOST_MM**2)) * directions
-    several = _repeated(result, 6).turned(
+    several = repeated(result, 6).turned(
         torch.from_numpy(moves.T[:, :3].copy() / radius), torch.from_numpy(moves.T[:, 3:].copy())
     )
     return 6 * scatter_of(result.transform(0), [several.transform(k) for k in range(6)])
@@ -253,7 +245,3 @@ def _stretched(frame: Frame, result: Poses) -> tuple[tuple[AffineTransform, Affi
     stretched = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
     before, after = (float(s.similarity[0]) - INDEPENDENT for s in (rigid, stretched))
     return (rigid.poses.transform(0), stretched.poses.transform(0)), after / max(before, 1e-9) - 1
-
-
-def _repeated(pose: Poses, count: int) -> Poses:
-    return Poses(pose.rotation.repeat(count, 1, 1), pose.translation_mm.repeat(count, 1), pose.centre_mm)

@@ -69,6 +69,16 @@ def test_where_too_few_keypoints_agree_the_result_says_so_and_is_not_accepted() 
     assert assess(one, other, found).verdict is not Verdict.ACCEPT
 
 
+def test_a_symmetric_body_that_many_keypoints_carry_in_more_than_one_way_is_not_called_converged() -> None:
+    one, other = ball(1), ball(2)
+    found = register(one, other, "features", points=300)
+    assert found.measures["inlier_support_ratio"] > 1
+    assert not found.converged
+    assert found.error_bound_mm >= found.measures["runner_up_distance_mm"] > 30
+    assert "does not say which is meant" in found.notes[1]
+    assert assess(one, other, found).verdict is not Verdict.ACCEPT
+
+
 def test_descriptors_survive_a_change_of_contrast_and_oriented_ones_a_turn() -> None:
     turn = AffineTransform.rigid((0.0, 0.0, np.radians(35)), (0.0, 0.0, 0.0))
     one = edges_of(head(MR_T1, grid=GRID, noise=0))
