@@ -17,6 +17,7 @@ from .commands import (
     benchmark,
     conflicts,
     conformance,
+    exporting,
     fetching,
     files,
     identity,
@@ -51,6 +52,7 @@ app.add_typer(ledger.cases_app, name="cases")
 app.command()(ledger.series)
 app.add_typer(conflicts.conflicts_app, name="conflicts")
 app.add_typer(identity.identity_app, name="identity")
+app.command()(exporting.export)
 app.add_typer(audit.audit_app, name="audit")
 app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)

@@ -14,6 +14,7 @@ NodeError
 ├── MatchError               a plan that cannot be made
 │   └── DifferentPatientsError   the series are not of one patient
 ├── EncodeError              a result that cannot be written as the object that it should be
+├── ExportError              what cannot be given away, or not there
 └── PeerError                another node did not do its part; a later try can help
     ├── PeerUnreachableError     no association
     └── PeerRefusedError         association or instance refused
@@ -80,6 +81,10 @@ class DifferentPatientsError(MatchError):
 
 class EncodeError(NodeError):
     """The result cannot be written as the object that it should be."""
+
+
+class ExportError(NodeError):
+    """It cannot be exported."""
 
 
 class PeerError(NodeError):

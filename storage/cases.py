@@ -230,6 +230,12 @@ class Cases:
             row.attempts, row.error, row.not_before = 0, "", None
             return _fresh(session, row)
 
+    def note(self, case_id: str, cause: str, actor: str) -> None:
+        """Log what a person did with the case, which stays where it is."""
+        with self._database.session() as session:
+            row = locked_case(session, _whole_id(session, case_id))
+            note(session, row, row.state, cause, actor)
+
     def get(self, case_id: str) -> CaseRecord:
         """The case of that name; its first characters, at least six, are enough. Raises `UnknownRecordError`."""
         with self._database.reading() as session:

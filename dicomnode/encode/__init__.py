@@ -22,7 +22,7 @@ from .parametric_map import parametric_map
 from .quality_report import quality_report
 from .registered_series import registered_series
 from .spatial_registration import spatial_registration
-from .transform_file import refuse_other_endings, write_transform
+from .transform_file import refuse_other_endings, write_map, write_transform
 
 __all__ = [
     "OF_ALL",
@@ -36,6 +36,7 @@ __all__ = [
     "fused_together",
     "refuse_other_endings",
     "write_image",
+    "write_map",
     "write_transform",
 ]
 

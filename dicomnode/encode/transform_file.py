@@ -24,10 +24,15 @@ def write_transform(path: Path, registration: Registration) -> None:
     Raises `EncodeError` for another ending, for a transform that ITK has no form for, and when the file cannot be
     written.
     """
+    write_map(path, registration.transform)
+
+
+def write_map(path: Path, transform: object) -> None:
+    """`write_transform` for a transform that no registration of now has found."""
     refuse_other_endings(path)
-    transform = itk_transform(registration.transform)
+    itk = itk_transform(transform)
     try:
-        SimpleITK.WriteTransform(transform, str(path))
+        SimpleITK.WriteTransform(itk, str(path))
     except RuntimeError as error:
         raise EncodeError(f"the transform cannot be written to {path}: is the folder there and writable?") from error
 
