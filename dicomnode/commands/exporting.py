@@ -2,6 +2,7 @@
 
 import getpass
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -63,13 +64,13 @@ def export(
         for record in [cases.get(case_id) for case_id in case_ids]:
             done = export_case(record, files_of, remove_names, image_format, folder, progress)
             _note(cases, record, actor or getpass.getuser(), image_format)
-            written.append({"folder": str(done.folder), "files": done.files, "left_out": list(done.left_out)})
+            written.append(done)
     if json:
-        write_json({"cases": written})
+        write_json({"cases": [asdict(one) for one in written]})
         return
     for one in written:
-        out.print(f"{one['folder']}: {one['files']} files", highlight=False, markup=False)
-        for sentence in one["left_out"]:
+        out.print(f"{one.folder}: {one.files} files", highlight=False, markup=False)
+        for sentence in one.left_out:
             warn(f"left out: {sentence}")
 
 

@@ -8,6 +8,7 @@ Dates (E.3.6) and Retain Patient Characteristics (E.3.7). Pixels are not looked 
 from collections.abc import Callable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
+from io import BytesIO
 from types import MappingProxyType
 from typing import Any
 
@@ -219,4 +220,4 @@ def _as_file(dataset: Dataset) -> FileDataset:
     meta.TransferSyntaxUID = dataset.file_meta.TransferSyntaxUID
     meta.ImplementationClassUID = UID(OWN_IMPLEMENTATION_UID)
     meta.ImplementationVersionName = OWN_IMPLEMENTATION_VERSION
-    return FileDataset(None, dataset, preamble=b"\0" * 128, file_meta=meta)  # type: ignore[arg-type]
+    return FileDataset(BytesIO(), dataset, preamble=b"\0" * 128, file_meta=meta)

@@ -8,11 +8,11 @@ from dicomanonymizer.dicom_anonymization_databases import dicomfields_2026c as t
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom import dcmread
-from pydicom.datadict import DicomDictionary, dictionary_VR
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.sequence import Sequence
 from pydicom.tag import Tag
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian
+from pydicom.uid import UID, CTImageStorage, ExplicitVRLittleEndian
 
 from dicomnode.errors import ExportError
 from dicomnode.export.deidentify import CHARACTERISTICS, Deidentifier
@@ -26,10 +26,10 @@ TEXT = frozenset({"AE", "LO", "LT", "PN", "SH", "ST", "UC", "UT"})
 
 def whole(**values: object) -> FileDataset:
     meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, "1.2.3.4"
+    meta.MediaStorageSOPClassUID, meta.MediaStorageSOPInstanceUID = CTImageStorage, UID("1.2.3.4")
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.SourceApplicationEntityTitle = MARK
-    dataset = FileDataset(None, {}, preamble=MARK.encode().ljust(128), file_meta=meta)
+    dataset = FileDataset(BytesIO(), {}, preamble=MARK.encode().ljust(128), file_meta=meta)
     dataset.SOPClassUID, dataset.SOPInstanceUID, dataset.Modality = CTImageStorage, "1.2.3.4", "CT"
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = "1.2.3", "1.2.3.1", "1.2.3.9"
     dataset.PatientID = dataset.PatientName = MARK
@@ -41,7 +41,7 @@ def whole(**values: object) -> FileDataset:
 
 
 def names_of_table() -> list[int]:
-    return [Tag(*tag) for tag in table.ALL_TAGS if len(tag) == 2 and Tag(*tag) in DicomDictionary]
+    return [Tag(*tag) for tag in table.ALL_TAGS if len(tag) == 2 and dictionary_has_tag(Tag(*tag))]
 
 
 def written(dataset: FileDataset) -> bytes:
