@@ -40,5 +40,5 @@ class Curvelet:
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = curvelet_bands(self.levels, self.wedges)
-        image = fuse_frame(aligned.images, axes, bands, detail, base, tight=True)
+        image = fuse_frame(aligned.taken(), axes, bands, detail, base, tight=True)
         return Fused(aligned.over_fixed(image), fixed.grid, "curvelet", asdict(self) | aligned.windows)

@@ -44,7 +44,7 @@ class Fotgv:
 
     def __call__(self, fixed: Volume, moved: Volume, *further: Volume) -> Fused:
         aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
-        images = [self._clean(image) for image in aligned.images]
+        images = [self._clean(image) for image in aligned.taken()]
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = contourlet_bands((self.stages,) * self.levels)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)

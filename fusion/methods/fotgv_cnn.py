@@ -31,7 +31,7 @@ class FotgvCnn(LearnedBands):
     ) -> VoxelArray:
         axes = working_axes(tuple(first.shape), spacing_mm)
         weigh = band_weighting(network)
-        return fuse_frame((_clean(first), _clean(second)), axes, contourlet_bands(STAGES), weigh, weigh, tight=True)
+        return fuse_frame([_clean(first), _clean(second)], axes, contourlet_bands(STAGES), weigh, weigh, tight=True)
 
 
 def _clean(image: VoxelArray) -> VoxelArray:

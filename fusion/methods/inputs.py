@@ -54,9 +54,15 @@ class AlignedImages:
     Any other filling would be an edge. `shown` is False where no moved image holds anything (None: nowhere).
     """
 
-    images: tuple[VoxelArray, ...]
+    images: list[VoxelArray]
     shown: MaskArray | None
     windows: dict[str, Any]
+
+    def taken(self) -> list[VoxelArray]:
+        """The images, for who uses them up: only what `over_fixed` needs stays here."""
+        images = list(self.images)
+        del self.images[0 if self.shown is None else 1 :]
+        return images
 
     def over_fixed(self, fused: VoxelArray) -> VoxelArray:
         """`fused` in 0…1, and the fixed image alone where no moved one holds anything."""
@@ -75,7 +81,7 @@ def aligned_images(
     masks = [pair.shown for pair in pairs]
     anywhere = None if any(mask is None for mask in masks) else torch.stack([m for m in masks if m is not None]).any(0)
     return AlignedImages(
-        (pairs[0].fixed, *(pair.moved_or_fixed for pair in pairs)),
+        [pairs[0].fixed, *(pair.moved_or_fixed for pair in pairs)],
         anywhere,
         {"fixed_window": windows[0]["fixed_window"], "moved_window": of_moved if len(moved) > 1 else of_moved[0]},
     )

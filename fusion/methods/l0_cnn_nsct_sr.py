@@ -39,7 +39,7 @@ class L0CnnNsctSr(LearnedBands):
         ours, theirs = (l0_smoothed(image, axes, STRENGTH) for image in (first, second))
         detail = band_weighting(network)(first - ours, second - theirs)
         rule = partial(stronger, detail="energy")
-        return detail + fuse_frame((ours, theirs), axes, contourlet_bands(STAGES), rule, _sparse, tight=True)
+        return detail + fuse_frame([ours, theirs], axes, contourlet_bands(STAGES), rule, _sparse, tight=True)
 
 
 def _sparse(first: VoxelArray, second: VoxelArray) -> VoxelArray:

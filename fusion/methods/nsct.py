@@ -40,5 +40,5 @@ class Nsct:
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = contourlet_bands((self.stages,) * self.levels)
-        image = fuse_frame(aligned.images, axes, bands, detail, base, tight=True)
+        image = fuse_frame(aligned.taken(), axes, bands, detail, base, tight=True)
         return Fused(aligned.over_fixed(image), fixed.grid, "nsct", asdict(self) | aligned.windows)

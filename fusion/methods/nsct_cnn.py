@@ -26,4 +26,4 @@ class NsctCnn(LearnedBands):
     ) -> VoxelArray:
         axes = working_axes(tuple(first.shape), spacing_mm)
         weigh = band_weighting(network)
-        return fuse_frame((first, second), axes, contourlet_bands(STAGES), weigh, weigh, tight=True)
+        return fuse_frame([first, second], axes, contourlet_bands(STAGES), weigh, weigh, tight=True)

@@ -39,5 +39,5 @@ class Nsst:
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = shearlet_bands((self.shears,) * self.levels)
-        image = fuse_frame(aligned.images, axes, bands, detail, base, tight=False)
+        image = fuse_frame(aligned.taken(), axes, bands, detail, base, tight=False)
         return Fused(aligned.over_fixed(image), fixed.grid, "nsst", asdict(self) | aligned.windows)

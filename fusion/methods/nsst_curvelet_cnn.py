@@ -28,6 +28,6 @@ class NsstCurveletCnn(LearnedBands):
     ) -> VoxelArray:
         axes = working_axes(tuple(first.shape), spacing_mm)
         weigh = band_weighting(network)
-        sheared = fuse_frame((first, second), axes, shearlet_bands(SHEARS), weigh, weigh, tight=False)
-        curved = fuse_frame((first, second), axes, curvelet_bands(CURVELET_LEVELS, WEDGES), weigh, weigh, tight=True)
+        sheared = fuse_frame([first, second], axes, shearlet_bands(SHEARS), weigh, weigh, tight=False)
+        curved = fuse_frame([first, second], axes, curvelet_bands(CURVELET_LEVELS, WEDGES), weigh, weigh, tight=True)
         return (sheared + curved) / 2

@@ -45,7 +45,7 @@ class NsstMi:
         pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
         bands = shearlet_bands((self.shears,) * self.levels)
-        image = fuse_frame((pair.fixed, pair.moved_or_fixed), axes, bands, self._detail, _base, tight=False)
+        image = fuse_frame([pair.fixed, pair.moved_or_fixed], axes, bands, self._detail, _base, tight=False)
         return Fused(pair.over_fixed(image), fixed.grid, "nsst_mi", asdict(self) | pair.windows)
 
     def _detail(self, first: VoxelArray, second: VoxelArray) -> VoxelArray:

@@ -28,4 +28,4 @@ class ShearletSimilarity(LearnedBands):
     ) -> VoxelArray:
         axes = working_axes(tuple(first.shape), spacing_mm)
         detail, base = partial(by_planes, network), partial(common_base, base="max")
-        return fuse_frame((first, second), axes, shearlet_bands(SHEARS), detail, base, tight=False)
+        return fuse_frame([first, second], axes, shearlet_bands(SHEARS), detail, base, tight=False)

@@ -36,5 +36,5 @@ class Swt:
         aligned = aligned_images(fixed, (moved, *further), self.fixed_window, self.moved_window)
         detail, base = partial(stronger, detail=self.detail), partial(common_base, base=self.base)
         axes = working_axes(fixed.grid.shape, fixed.grid.spacing_mm)
-        image = fuse_stationary(aligned.images, wavelet(self.wavelet), self.levels, axes, detail, base)
+        image = fuse_stationary(aligned.taken(), wavelet(self.wavelet), self.levels, axes, detail, base)
         return Fused(aligned.over_fixed(image), fixed.grid, "swt", asdict(self) | aligned.windows)

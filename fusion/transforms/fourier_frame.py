@@ -1,6 +1,6 @@
 """Fusion in a frame whose bands are windows of the Fourier transform."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import pi
 
@@ -35,18 +35,24 @@ Bands = Callable[[tuple[int, ...], torch.device], Iterator[Band]]
 
 
 def fuse_frame(
-    images: Sequence[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, *, tight: bool
+    images: list[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, *, tight: bool
 ) -> VoxelArray:
-    """Every band by `detail`, the lowest by `base`.
+    """Every band by `detail`, the lowest by `base`; both may write over their first band. Uses up the list.
 
     `tight` says that the squares of the windows sum to one, so that each is applied a second time on the way back; else
     the windows themselves do, and the bands are added. Without `axes` the images are the lowest band.
     """
     if not axes:
         return base(*images)
+    last = axes[-1]
+    if last != images[0].ndim - 1:
+        swapped = [image.transpose(last, -1) for image in images]
+        inner = (*axes[:-1], images[0].ndim - 1)
+        return fuse_frame(swapped, inner, bands, detail, base, tight=tight).transpose(last, -1)
     first = images[0]
     others = [axis for axis in range(first.ndim) if axis not in axes and first.shape[axis] > 1]
     if not others:
+        del first
         return _fused(images, axes, bands, detail, base, tight)
     # Axes that are not transformed: slabs along one of them, each with a neighbour for rules that look around.
     along = others[0]
@@ -62,27 +68,36 @@ def fuse_frame(
 
 
 def _fused(
-    images: Sequence[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, tight: bool
+    images: list[VoxelArray], axes: tuple[int, ...], bands: Bands, detail: Rule, base: Rule, tight: bool
 ) -> VoxelArray:
     shape, device = tuple(images[0].shape), images[0].device
     lengths = tuple(fast_length(shape[axis] + min(EXTENSION, shape[axis] - 1), 2) for axis in axes)
-    spectra = [torch.fft.rfftn(periodic_extension(image, axes, lengths), dim=axes, norm="forward") for image in images]
+    spectra = []
+    while images:
+        spectra.append(torch.fft.rfftn(periodic_extension(images.pop(0), axes, lengths), dim=axes, norm="forward"))
     total: torch.Tensor | None = None
     for band in bands(lengths, device):
         window = _placed(band.window, axes, len(shape))
-        parts = [_image(spectrum, window, axes, lengths, band.lengths) for spectrum in spectra]
-        fused = (base if band.lowest else detail)(*parts)
-        del parts
+        own, *others = [_selected(spectrum, window, axes, lengths, band.lengths) for spectrum in spectra]
+        here = _to_image(own, axes, band.lengths[-1])
+        fused = (base if band.lowest else detail)(here, *(_to_image(each, axes, band.lengths[-1]) for each in others))
+        del others
         if not tight:
-            total = fused if total is None else total.add_(fused)
+            total = fused.clone() if total is None else total.add_(fused)
+            del own, here, fused
             continue
-        part = torch.fft.rfftn(fused, dim=axes, norm="forward").mul_(window)
+        if fused is not here:
+            here.copy_(fused)
+        del fused
+        part = _to_spectrum(own, here, axes).mul_(window)
+        del own, here
         if total is None:
             total = torch.zeros_like(spectra[0])
         _add_low(total, part, axes, lengths, band.lengths)
+        del part
     assert total is not None
-    image = torch.fft.irfftn(total, s=lengths, dim=axes, norm="forward") if tight else total
-    return cropped(image, shape)
+    spectra.clear()
+    return cropped(_to_image(total, axes, lengths[-1]) if tight else total, shape)
 
 
 def frequencies(lengths: tuple[int, ...], device: torch.device) -> list[torch.Tensor]:
@@ -107,7 +122,7 @@ def _placed(window: torch.Tensor, axes: tuple[int, ...], ndim: int) -> torch.Ten
     return window.reshape([next(extents) if axis in axes else 1 for axis in range(ndim)])
 
 
-def _image(
+def _selected(
     spectrum: torch.Tensor, window: torch.Tensor, axes: tuple[int, ...], lengths: tuple[int, ...], to: tuple[int, ...]
 ) -> torch.Tensor:
     for at, axis in enumerate(axes):
@@ -117,22 +132,31 @@ def _image(
             if axis != axes[-1]:
                 kept.append(spectrum.narrow(axis, lengths[at] - half, half))
             spectrum = torch.cat(kept, dim=axis)
-    spectrum = spectrum * window
+    return (spectrum * window).contiguous()
+
+
+def _to_image(spectrum: torch.Tensor, axes: tuple[int, ...], length: int) -> torch.Tensor:
+    """The inverse transform, in the memory of the spectrum and in slabs: at once it would need all of it three times.
+
+    A line of `length` reals lies where its length / 2 + 1 complex numbers were.
+    """
     for axis in axes[:-1]:
-        _transformed_in_place(spectrum, axis)
-    shape = list(spectrum.shape)
-    shape[axes[-1]] = to[-1]
-    image = torch.empty(shape, device=spectrum.device)
-    along = next(axis for axis in range(spectrum.ndim) if axis != axes[-1])
-    for part, whole in zip(_slabs(spectrum, along), _slabs(image, along), strict=True):
-        whole.copy_(torch.fft.irfft(part, n=to[-1], dim=axes[-1], norm="forward"))
+        for part in _slabs(spectrum, 1 if axis == 0 else 0):
+            part.copy_(torch.fft.ifft(part, dim=axis, norm="forward"))
+    image = torch.view_as_real(spectrum).flatten(-2).narrow(-1, 0, length)
+    for part, lines in zip(_slabs(spectrum, 0), _slabs(image, 0), strict=True):
+        lines.copy_(torch.fft.irfft(part, n=length, dim=-1, norm="forward"))
     return image
 
 
-def _transformed_in_place(spectrum: torch.Tensor, axis: int) -> None:
-    """The inverse transform along one axis, in slabs of another: a transform at once would need all of it twice."""
-    for part in _slabs(spectrum, 1 if axis == 0 else 0):
-        part.copy_(torch.fft.ifft(part, dim=axis, norm="forward"))
+def _to_spectrum(spectrum: torch.Tensor, image: torch.Tensor, axes: tuple[int, ...]) -> torch.Tensor:
+    """The transform of `image`, which `_to_image` put in the memory of `spectrum`, in that memory again."""
+    for part, lines in zip(_slabs(spectrum, 0), _slabs(image, 0), strict=True):
+        part.copy_(torch.fft.rfft(lines, dim=-1, norm="forward"))
+    for axis in reversed(axes[:-1]):
+        for part in _slabs(spectrum, 1 if axis == 0 else 0):
+            part.copy_(torch.fft.fft(part, dim=axis, norm="forward"))
+    return spectrum
 
 
 def _slabs(values: torch.Tensor, along: int) -> list[torch.Tensor]:

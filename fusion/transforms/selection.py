@@ -32,8 +32,20 @@ def stronger(*bands: VoxelArray, detail: str) -> VoxelArray:
     """Per place the coefficient of largest size (`max_abs`) or of largest energy about it (`energy`), else the first.
 
     The energy is the sum of squares over three neighbours along each axis (`burt1993`, without its match measure).
+    The result is written over the first band, a few slices at a time: bands are as large as volumes.
     """
-    return in_slabs(bands, _largest if detail == "max_abs" else _most_energetic)
+    rule = _largest if detail == "max_abs" else _most_energetic
+    fused, *others = bands
+    extent = fused.shape[0]
+    slab = max(1, SLAB_PLACES * extent // max(1, fused.numel()))
+    before = fused[:0]
+    for start in range(0, extent, slab):
+        stop = min(extent, start + slab)
+        begin, end = start - len(before), min(extent, stop + 1)
+        part = rule(torch.cat([before, fused[start:end]]), *(band[begin:end] for band in others))
+        before = fused[stop - 1 : stop].clone()
+        fused[start:stop] = part[start - begin : stop - begin]
+    return fused
 
 
 def in_slabs(bands: Sequence[VoxelArray], rule: Rule) -> VoxelArray:

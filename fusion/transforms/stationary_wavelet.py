@@ -13,11 +13,16 @@ from .wavelets import Wavelet
 SLAB = 16
 """Slices that are worked on at once."""
 
+BLOCK_VOXELS = 2**16
+"""What is filtered at once: it stays in the cache while the taps are added."""
+
 
 def fuse_stationary(
-    images: Sequence[VoxelArray], bank: Wavelet, levels: int, axes: tuple[int, ...], detail: Rule, base: Rule
+    images: list[VoxelArray], bank: Wavelet, levels: int, axes: tuple[int, ...], detail: Rule, base: Rule
 ) -> VoxelArray:
     """Details of each level by `detail`, the last low band by `base`; the mean over all shifts of the inverse.
+
+    Uses up the list.
 
     Filters are spread by 2^(level − 1) (`nason1995`). `detail` may look one place around.
     Low bands are made again from the images where they are needed, which is cheaper than keeping them.
@@ -27,12 +32,12 @@ def fuse_stationary(
     if not levels:
         return base(*images)
     lengths = tuple(shape[axis] + min(bank.length * 2**levels, shape[axis] - 1) for axis in axes)
-    images = [periodic_extension(image, axes, lengths) for image in images]
-    fused = base(*(_low(image, levels, axes, bank) for image in images))
+    whole = [periodic_extension(images.pop(0), axes, lengths) for _ in range(len(images))]
+    fused = base(*(_low(image, levels, axes, bank) for image in whole))
     for level in reversed(range(levels)):
         for axis in axes:
             fused = back(fused, axis, bank.synthesis_low, level)
-        lows = [_low(image, level, axes, bank) for image in images]
+        lows = [_low(image, level, axes, bank) for image in whole]
         fused = _with_details(fused, lows, axes, bank, level, detail)
     return cropped(fused, shape)
 
@@ -52,11 +57,16 @@ def _filtered(image: VoxelArray, axis: int, filter_: tuple[float, ...], level: i
     step = 2**level
     before, after = (len(filter_) - 1 - centre) * step, centre * step
     at = torch.arange(-before, extent + after, device=image.device).remainder(extent)
-    around = image.index_select(axis, at)
     result = torch.zeros_like(image)
-    for tap, weight in enumerate(filter_):
-        if weight:
-            result.add_(around.narrow(axis, before + (centre - tap) * step, extent), alpha=weight)
+    across = 1 if axis == 0 else 0
+    block = max(1, BLOCK_VOXELS * image.shape[across] // max(1, image.numel()))
+    for start in range(0, image.shape[across], block):
+        count = min(block, image.shape[across] - start)
+        around = image.narrow(across, start, count).index_select(axis, at)
+        part = result.narrow(across, start, count)
+        for tap, weight in enumerate(filter_):
+            if weight:
+                part.add_(around.narrow(axis, before + (centre - tap) * step, extent), alpha=weight)
     return result
 
 

@@ -36,7 +36,7 @@ def the_first(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 def test_what_is_taken_apart_goes_together_again(name: str, shape: tuple[int, int, int], axes: tuple[int, ...]) -> None:
     bands, tight = FRAMES[name]
     image = torch.randn(shape, generator=torch.Generator().manual_seed(2))
-    again = fuse_frame((image, -image), axes, bands, the_first, the_first, tight=tight)
+    again = fuse_frame([image, -image], axes, bands, the_first, the_first, tight=tight)
     torch.testing.assert_close(again, image, rtol=0, atol=1e-5)
 
 

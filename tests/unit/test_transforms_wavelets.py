@@ -118,7 +118,7 @@ def packets(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
 
 def stationary(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
     axes = tuple(axis for axis in range(3) if image.shape[axis] > 1)
-    return fuse_stationary((image, -image), wavelet(name), levels, axes, the_first, the_first)
+    return fuse_stationary([image, -image], wavelet(name), levels, axes, the_first, the_first)
 
 
 def blocks(image: torch.Tensor, name: str, levels: int) -> torch.Tensor:
@@ -143,7 +143,7 @@ def test_the_stationary_transform_moves_with_the_image() -> None:
 
     def fused(shift: int) -> torch.Tensor:
         a, b = (image.narrow(2, shift, 60) for image in (first, second))
-        return fuse_stationary((a, b), wavelet("haar"), 2, (1, 2), larger, torch.maximum)
+        return fuse_stationary([a, b], wavelet("haar"), 2, (1, 2), larger, torch.maximum)
 
     here, there = fused(0), fused(1)
     torch.testing.assert_close(here[:, 8:50, 9:48], there[:, 8:50, 8:47], rtol=0, atol=1e-5)
