@@ -58,6 +58,14 @@ class AnnouncementLog:
                 session.execute(delete(AnnouncedSeriesRow).where(AnnouncedSeriesRow.notice_uid == uid))
                 _list(session, "MPPS", uid, step.study_instance_uid, series, step.source_ae_title, now)
 
+    def lists_series(self, uid: str) -> bool:
+        """Whether the step has listed series already. Raises `UnknownRecordError` when there is no such step."""
+        step = select(ProcedureStepRow.id).where(ProcedureStepRow.sop_instance_uid == uid)
+        with self._database.reading() as session:
+            if session.scalar(step) is None:
+                raise UnknownRecordError(f"no procedure step {uid} was begun")
+            return bool(session.scalar(select(exists().where(AnnouncedSeriesRow.notice_uid == uid))))
+
     def available(
         self,
         uid: str,

@@ -54,7 +54,7 @@ def handlers(announcements: AnnouncementLog) -> list[tuple[Any, ...]]:
     return [(evt.EVT_N_CREATE, on_n_create, [announcements]), (evt.EVT_N_SET, on_n_set, [announcements])]
 
 
-def on_n_create(event: evt.Event, announcements: AnnouncementLog) -> tuple[Dataset, Dataset | None]:
+def on_n_create(event: evt.Event, announcements: AnnouncementLog) -> tuple[Dataset, Dataset]:
     """A step begins (PS3.4 F.7.2.1), or instances are available (R.3.2)."""
     request = event.request
     source = str(event.assoc.requestor.ae_title).strip()
@@ -71,10 +71,10 @@ def on_n_create(event: evt.Event, announcements: AnnouncementLog) -> tuple[Datas
         else:
             raise _RefusedError(NO_SUCH_SOP_CLASS, "this SOP class is not created here")
 
-    answer = _answered(carry_out)
-    if answer.Status == SUCCESS and not request.AffectedSOPInstanceUID:
-        answer.AffectedSOPInstanceUID = uid
-    return answer, None
+    named = Dataset()
+    if not request.AffectedSOPInstanceUID:  # whoever leaves the name to us is told it (PS3.7 10.1.5.1.4)
+        named.AffectedSOPInstanceUID = uid
+    return _answered(carry_out), named
 
 
 def on_n_set(event: evt.Event, announcements: AnnouncementLog) -> tuple[Dataset, Dataset | None]:
@@ -85,7 +85,7 @@ def on_n_set(event: evt.Event, announcements: AnnouncementLog) -> tuple[Dataset,
         said = _decoded(event, "modification_list")
         state = _state(said) if "PerformedProcedureStepStatus" in said else None
         listed = _performed(said) if "PerformedSeriesSequence" in said else None
-        if state is StepState.COMPLETED and not listed:
+        if state is StepState.COMPLETED and not listed and not announcements.lists_series(uid):
             raise _RefusedError(MISSING_ATTRIBUTE, "a step that is completed lists its series")
         announcements.change_step(uid, state, listed, datetime.now(UTC))
         log.info("a procedure step goes on", action="step_changed", step=uid, state=state.value if state else "")

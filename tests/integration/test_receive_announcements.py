@@ -201,6 +201,8 @@ def test_steps_are_answered_as_the_standard_says(receiver: Receiver) -> None:
         assert go_on(association, "1.2.5.801", PerformedProcedureStepStatus="DONE").Status == 0x0106
         assert go_on(association, "1.2.5.801", PerformedProcedureStepStatus="COMPLETED").Status == 0x0120
         assert go_on(association, "1.2.5.801", PerformedProcedureStepStatus="DISCONTINUED").Status == 0x0000
+        assert begin(association, "1.2.5.804", step("IN PROGRESS", 1, 2)).Status == 0x0000
+        assert go_on(association, "1.2.5.804", PerformedProcedureStepStatus="COMPLETED").Status == 0x0000
         refused = go_on(association, "1.2.5.801", PerformedProcedureStepStatus="IN PROGRESS")
         assert (refused.Status, refused.ErrorID) == (0x0110, 0xA710)
         empty = Dataset()

@@ -174,7 +174,8 @@ def test_a_better_partner_takes_over(node: Node) -> None:
 
 
 def test_a_doubtful_identity_is_quarantined(node: Node) -> None:
-    node.receive(*ct(slices=5).instances, *pet(slices=5, patient=replace(ADA, birth_date="19500505")).instances)
+    stranger = replace(ADA, birth_date="19500505")
+    node.receive(*ct(slices=5).instances, *pet(slices=5, study="1.2.2", patient=stranger).instances)
     node.wait()
     (case,) = node.cases.list()
     assert case.state is CaseState.QUARANTINED

@@ -252,7 +252,9 @@ def test_own_outputs_are_neither_matched_nor_candidates(catalogue: Catalogue) ->
 
 def test_candidates_share_the_id_whatever_the_issuer_and_are_complete(catalogue: Catalogue) -> None:
     add(catalogue, instance_record(1, "1.1"))
-    add(catalogue, instance_record(1, "1.2", patient=replace(PATIENT, issuer="CLINIC", patient_id=" p-1")))
+    elsewhere = replace(STUDY, study_instance_uid="1.2.4")
+    clinic = replace(PATIENT, issuer="CLINIC", patient_id=" p-1")
+    add(catalogue, instance_record(1, "1.2", patient=clinic, study=elsewhere))
     add(catalogue, instance_record(1, "1.3", patient=replace(PATIENT, patient_id="P-2")))
     add(catalogue, instance_record(1, "1.4"))
     add(catalogue, instance_record(1, "1.5", patient=replace(PATIENT, patient_id="")))
