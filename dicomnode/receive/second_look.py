@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
+from storage.errors import UnknownRecordError
 from storage.objects import ObjectStore
 from storage.records import AddOutcome, ReceivedInstance, SetAsideInstance
 from storage.set_aside import SetAside
@@ -36,7 +37,11 @@ class SecondLook:
         outcome = self._keep(received)
         if outcome not in (AddOutcome.VERSION, AddOutcome.CONFLICT):
             return Taken(outcome)
-        one = self._set_aside.find(received.sop_instance_uid, _digest(received))
+        digest = _digest(received)
+        found = [each for each in self._set_aside.list(received.sop_instance_uid) if each.stored.digest == digest]
+        if not found:  # meanwhile another association has found the same bytes to say the same, or they are in use
+            return Taken(AddOutcome.DUPLICATE)
+        one = found[0]
         if one.differences is None:
             return self._judged(one)
         return Taken(one.reason, _comment(one.reason, one.differences))
@@ -48,8 +53,11 @@ class SecondLook:
     def _judged(self, one: SetAsideInstance) -> Taken:
         if one.in_use is None:
             return Taken(one.reason)
-        put_at = self._store.put_at(one.stored.digest)
-        found = self._compare(self._store.path(one.in_use.digest), self._store.path(one.stored.digest))
+        try:
+            put_at = self._store.put_at(one.stored.digest)
+            found = self._compare(self._store.path(one.in_use.digest), self._store.path(one.stored.digest))
+        except UnknownRecordError:  # the bytes in use are gone: what came is kept, and nobody can say how it differs
+            return Taken(one.reason)
         if found is None:
             return Taken(one.reason)
         if found.is_none:

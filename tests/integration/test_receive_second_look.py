@@ -1,6 +1,7 @@
 """The same name twice over a real socket: other encodings change nothing, other headers and pixels are told apart."""
 
 import shutil
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,9 @@ from pydicom.uid import (
 )
 
 from dicomnode.receive.same_content import difference
+from dicomnode.receive.second_look import SecondLook
 from storage.interventions import Interventions
-from storage.records import AddOutcome, CaseState
+from storage.records import AddOutcome, CaseState, ReceivedInstance
 from storage.session import Database
 from tests.fixtures.command_line import Command
 from tests.fixtures.dicom_peer import Encoded, Receiver, associated, encode_dataset, sample_dataset, store, with_pixels
@@ -171,3 +173,28 @@ def test_a_person_decides_between_two_images_and_the_case_is_replaced(
     assert node_parts.cases.get(early.case_id).state is CaseState.REPLACED
     (late,) = [case for case in node_parts.cases.list() if case.state is not CaseState.REPLACED]
     assert late.plan.series_instance_uids == early.plan.series_instance_uids
+
+
+def test_who_comes_second_with_the_same_finds_it_settled(node_parts: NodeParts) -> None:
+    """Two associations send one instance in another syntax at once: the first comparison drops it for both."""
+    aside = node_parts.catalogue.aside
+    late = SecondLook(lambda _: AddOutcome.VERSION, node_parts.store, aside)
+    dataset = sent(with_pixels(sample_dataset()))
+    instance = ReceivedInstance(
+        dataset.sop_class_uid, dataset.sop_instance_uid, dataset.transfer_syntax_uid, dataset.dataset, "A", "B", "",
+        datetime.now(UTC),
+    )  # fmt: skip
+    assert late(instance).outcome is AddOutcome.DUPLICATE
+
+
+def test_what_is_in_use_may_be_gone(receiver: Receiver) -> None:
+    dataset = with_pixels(sample_dataset())
+    first = sent(dataset)
+    dataset.SeriesDescription = "renamed"
+    other = sent(dataset)
+    with associated(receiver.port, [first]) as association:
+        assert store(association, first).Status == SUCCESS
+        receiver.objects.path(receiver.instances()[first.sop_instance_uid].stored.digest).unlink()
+        assert store(association, other).Status == WARNING
+    (aside,) = receiver.catalogue.set_aside()
+    assert aside.differences is None
