@@ -14,6 +14,7 @@ NodeError
 ├── MatchError               a plan that cannot be made
 │   └── DifferentPatientsError   the series are not of one patient
 ├── EncodeError              a result that cannot be written as the object that it should be
+├── MessageError             an HL7 message that cannot be carried out
 ├── ExportError              what cannot be given away, or not there
 └── PeerError                another node did not do its part; a later try can help
     ├── PeerUnreachableError     no association
@@ -81,6 +82,10 @@ class DifferentPatientsError(MatchError):
 
 class EncodeError(NodeError):
     """The result cannot be written as the object that it should be."""
+
+
+class MessageError(NodeError):
+    """The message cannot be carried out as it is."""
 
 
 class ExportError(NodeError):

@@ -307,6 +307,19 @@ class WebSettings(Section):
     idle_minutes: Seconds = 30
 
 
+class Hl7Settings(Section):
+    """`[hl7]`: ADT messages of the patient administration, by MLLP; port 0 turns it off."""
+
+    host: str = "127.0.0.1"
+    port: Port = 0
+    tls: bool = False
+    senders: tuple[NetworkText, ...] = ("127.0.0.0/8", "::1/128")
+    charset: str = "utf-8"
+    issuers: dict[str, str] = Field(default_factory=dict)
+    max_message_bytes: Annotated[int, Field(ge=1024)] = 1 << 20
+    idle_timeout_s: Seconds = 3600
+
+
 class LogSettings(Section):
     """`[log]`: one line an event, on standard error."""
 
@@ -341,6 +354,7 @@ class Settings(BaseSettings):
     workers: WorkerSettings = WorkerSettings()
     sending: SendingSettings = SendingSettings()
     web: WebSettings = WebSettings()
+    hl7: Hl7Settings = Hl7Settings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()
 

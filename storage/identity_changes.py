@@ -22,7 +22,7 @@ from .records import CaseState, InstanceRecord, PatientIdentity, Rejection, Seri
 from .session import Database
 from .transitions import TRANSITIONS, locked_case, move
 
-MERGED, MOVED = "patient merged", "study moved"
+MERGED, MOVED, UPDATED = "patient merged", "study moved", "patient corrected"
 LONGEST_CHAIN = 100
 """Merges that follow on each other; a circle ends there too."""
 
@@ -58,6 +58,16 @@ class IdentityChanges:
             .where(PatientRow.issuer == prior.issuer, PatientRow.folded_id == folded(prior.patient_id))
         )
         return self._change(MERGED, rule, theirs, surviving, actor, cause)
+
+    def update(self, patient: PatientIdentity, actor: str, cause: str) -> Corrected:
+        """Name, birth date and sex of that issuer and ID are these, on images that still come too."""
+        rule = IdentityChangeRow(issuer=patient.issuer, folded_id=folded(patient.patient_id), study_instance_uid="")
+        theirs = (
+            _series()
+            .join(PatientRow, SeriesRow.patient_row_id == PatientRow.id)
+            .where(PatientRow.issuer == patient.issuer, PatientRow.folded_id == folded(patient.patient_id))
+        )
+        return self._change(UPDATED, rule, theirs, patient, actor, cause)
 
     def move(self, study_instance_uid: str, patient: PatientIdentity, actor: str, cause: str) -> Corrected:
         """The images of that study are those of `patient`. Raises `UnknownRecordError` when there are none."""
@@ -125,9 +135,10 @@ def corrected(session: Session, instance: InstanceRecord) -> InstanceRecord:
             break
         study = "" if rule.study_instance_uid else study  # a move counts once, a merge may follow
         said = PatientIdentity(**rule.patient)
-        if (said.issuer, said.patient_id) == (patient.issuer, patient.patient_id):
-            break
+        is_same = (said.issuer, said.patient_id) == (patient.issuer, patient.patient_id)
         patient = _over(said, patient)
+        if is_same:
+            break
     return instance if patient == instance.patient else replace(instance, patient=patient)
 
 

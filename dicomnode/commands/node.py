@@ -35,6 +35,9 @@ def serve(config: Config = None) -> None:
     """Receive, match, fuse and deliver until SIGTERM or SIGINT."""
     from ..answer.web import WebParts, WebServer
     from ..engine import LocalEngine
+    from ..hl7.admission import admission_id
+    from ..hl7.changes import Changes
+    from ..hl7.listener import AdtListener
     from ..prefetch import Prefetcher
     from ..scheduler import Scheduler
     from ..send.outbox import Sender
@@ -74,6 +77,7 @@ def serve(config: Config = None) -> None:
             unpack=file_in,
             audit=audit,
         ),
+        AdtListener(settings, Changes(catalogue, partial(admission_id, catalogue, store))),
         WebServer(WebParts(settings, database, store, audit, live, ready)),
     )
     for state in CaseState:

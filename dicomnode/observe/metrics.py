@@ -14,3 +14,4 @@ SERIES_COMPLETED = Counter("dicomnode_series_completed", "Series whose quiet tim
 CASES = Gauge("dicomnode_cases", "Cases of the ledger, by state", ["state"])
 FETCHES = Counter("dicomnode_fetches", "Partners that peers were asked for, by what became of them", ["outcome"])
 DELIVERIES = Counter("dicomnode_deliveries", "Attempts to deliver a series, by what became of them", ["outcome"])
+HL7_MESSAGES = Counter("dicomnode_hl7_messages", "HL7 messages that came, by how they were answered", ["outcome"])
