@@ -22,6 +22,9 @@ CHARSETS = {
 }
 """HL7 table 0211: what MSH-18 says, and Python's name for it."""
 
+Separators = tuple[str, str, str]
+"""Of repetitions, components and subcomponents."""
+
 UPDATE, MERGE, MOVE = "A08", "A40", "A44"
 
 
@@ -44,7 +47,7 @@ class Issuers:
     of_authority: Mapping[str, str]
     default: str
 
-    def identity(self, repetitions: str, separators: str) -> tuple[str, str]:
+    def identity(self, repetitions: str, separators: Separators) -> tuple[str, str]:
         """ID and issuer of a CX field: of its repetitions the first whose authority is known here."""
         repeat, component, part = separators
         found = []
@@ -110,7 +113,7 @@ def _adt(
     return Adt(event, _field(message, "MSH", 10), _field(message, "MSH", 3), patient, prior, account)
 
 
-def _patient(segment: hl7.Segment, issuers: Issuers, separators: str) -> PatientIdentity:
+def _patient(segment: hl7.Segment, issuers: Issuers, separators: Separators) -> PatientIdentity:
     patient_id, issuer = issuers.identity(_text(segment, 3), separators)
     if not patient_id:
         raise MessageError("PID-3 names no patient ID of an authority that is known here (hl7.issuers)")
@@ -125,7 +128,7 @@ def _patient(segment: hl7.Segment, issuers: Issuers, separators: str) -> Patient
     )
 
 
-def _name(xpn: str, separators: str) -> str:
+def _name(xpn: str, separators: Separators) -> str:
     """DICOM writes prefix before suffix (PS3.5 6.2.1), HL7 the other way round (XPN)."""
     repeat, component, part = separators
     components = [*xpn.split(repeat)[0].split(component), "", "", "", "", ""]
@@ -133,10 +136,10 @@ def _name(xpn: str, separators: str) -> str:
     return f"{family}^{given}^{middle}^{prefix}^{suffix}".rstrip("^")
 
 
-def _separators(message: hl7.Message) -> str:
-    """Those of repetitions, components and subcomponents, as MSH-1 and 2 say."""
+def _separators(message: hl7.Message) -> Separators:
+    """As MSH-2 says."""
     encoding = f"{_field(message, 'MSH', 2)}^~\\&"[:4]
-    return f"{encoding[1]}{encoding[0]}{encoding[3]}"
+    return encoding[1], encoding[0], encoding[3]
 
 
 def _field(message: hl7.Message, segment: str, number: int) -> str:

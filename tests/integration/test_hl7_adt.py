@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -40,8 +40,8 @@ def listening() -> Iterator[Callable[..., AdtListener]]:
 
 def asked(port: int, *blocks: bytes) -> list[bytes]:
     """The answers to messages on one connection; fewer where it was closed."""
-    answers = []
-    with closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as peer:
+    answers: list[bytes] = []
+    with suppress(ConnectionResetError), closing(socket.create_connection(("127.0.0.1", port), timeout=60)) as peer:
         for block in blocks:
             peer.sendall(block)
             answer = b""
