@@ -14,6 +14,7 @@ from dicomnode.settings import (
     AuditSettings,
     DatabaseSettings,
     GateSettings,
+    Hl7Settings,
     LogSettings,
     MatchingSettings,
     NodeSettings,
@@ -46,6 +47,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "workers": WorkerSettings,
     "sending": SendingSettings,
     "web": WebSettings,
+    "hl7": Hl7Settings,
     "log": LogSettings,
     "audit": AuditSettings,
 }
@@ -200,7 +202,7 @@ def test_the_settings_page_explains_every_key_of_every_section() -> None:
     page = (ROOT / "docs" / "administrators" / "settings.md").read_text(encoding="utf-8")
     sections = re.split(r"^## ", page, flags=re.MULTILINE)[1:]
     explained = {
-        re.match(r"`\[+([a-z]+(?:\.[A-Z]+(?:\.gate)?)?)\]+`", section).group(1): set(  # type: ignore[union-attr]
+        re.match(r"`\[+([a-z0-9]+(?:\.[A-Z]+(?:\.gate)?)?)\]+`", section).group(1): set(  # type: ignore[union-attr]
             re.findall(r"^\| `([a-z_]+)` \|", section, flags=re.MULTILINE)
         )
         for section in sections
