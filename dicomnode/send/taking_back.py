@@ -7,7 +7,6 @@ happens once and also after a crash.
 import structlog
 from pydicom import dcmread
 
-from storage.errors import StorageError
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
 from storage.records import Delivery, DerivedInstance, DerivedSeries, NoteDue, StoredObject
@@ -61,11 +60,12 @@ class TakingBack:
         """The note, durable; None when not one of the results is left to say of whom they are."""
         for instance in (instance for one in due.series for instance in one.instances):
             try:
-                header = dcmread(self._store.path(instance.stored.digest), stop_before_pixels=True)
-            except StorageError:
+                note = rejection_note(due, dcmread(self._store.path(instance.stored.digest), stop_before_pixels=True))
+                file = file_bytes(note)
+            except Exception as error:  # noqa: BLE001 - one damaged result must not keep every delivery waiting
+                log.warning("a result cannot be read", action="result_unreadable", error=type(error).__name__)
                 continue
-            note = rejection_note(due, header)
-            return _series(note, self._store.put(file_bytes(note)))
+            return _series(note, self._store.put(file))
         log.error("no result is left to make a note of", action="note_impossible", case_id=due.case_id)
         return None
 

@@ -117,6 +117,27 @@ def test_nobody_is_told_of_what_nobody_got(ledger: Ledger, tmp_path: Path) -> No
     assert ledger.outbox.notes_due() == ()
 
 
+def test_a_damaged_result_keeps_no_note_and_no_delivery_waiting(
+    ledger: Ledger, small_pacs: SmallPacs, tmp_path: Path
+) -> None:
+    small_pacs.start(BOTH)
+    files = write_slices(tmp_path / "series")
+    damaged = ledger.deliver(files, "pacs")
+    lost = ledger.deliver(write_slices(tmp_path / "lost", 1), "pacs", case="2")
+    other = ledger.deliver(write_slices(tmp_path / "other"), "pacs", case="3")
+    for case, count in ((damaged, 1), (lost, 1)):
+        for instance in ledger.outbox.of_case(case)[0].series.instances[:count]:
+            place = ledger.store.path(instance.stored.digest)
+            place.chmod(0o600)
+            place.write_bytes(b"no DICOM")
+        ledger.cases.withdraw(case, "Dr Who", "not needed")
+    sender(ledger, pacs=small_pacs.peer()).run_once(later())
+    assert note_of(ledger, damaged).state is DeliveryState.DONE, "the next of its instances says of whom it is"
+    assert not [one for one in ledger.outbox.of_case(lost) if one.is_note]
+    assert ledger.state(other) is CaseState.DELIVERED
+    assert ledger.outbox.notes_due() == ()
+
+
 def test_a_note_that_was_refused_too_often_is_sent_again_by_a_person(ledger: Ledger, tmp_path: Path) -> None:
     case = ledger.deliver(write_slices(tmp_path / "series"), "pacs")
     ledger.cases.withdraw(case, "Dr Who", "not needed")
