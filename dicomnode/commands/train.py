@@ -19,13 +19,16 @@ def train(
     seed: Annotated[int, typer.Option("--seed", min=0, help="What is drawn by chance follows from it.")] = 0,
     fold: Annotated[int, typer.Option("--fold", min=0, help="Which cases are held out.")] = 0,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state beside the weights.")] = False,
+    begin_from: Annotated[
+        Path | None, typer.Option("--begin-from", help="Weights of the same network to begin from.", exists=True)
+    ] = None,
     device: Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")] = "auto",
     json: Json = False,
 ) -> None:
     """Train NETWORK; the best weights on cases that it never saw are kept."""
     from .training import TrainingWish, train_network
 
-    wish = TrainingWish(network, data, weights, minutes, steps, seed, fold, resume, device)
+    wish = TrainingWish(network, data, weights, minutes, steps, seed, fold, resume, device, begin_from)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

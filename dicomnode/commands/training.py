@@ -35,6 +35,7 @@ class TrainingWish:
     fold: int = 0
     resume: bool = False
     device: str = "auto"
+    begin_from: Path | None = None
 
 
 def train_network(wish: TrainingWish, report: Callable[[Progress], None]) -> dict[str, Any]:
@@ -44,6 +45,8 @@ def train_network(wish: TrainingWish, report: Callable[[Progress], None]) -> dic
     """
     if not wish.out.parent.is_dir():
         raise SettingsError(f"there is no folder {wish.out.parent} for {wish.out.name}")
+    if wish.resume and wish.begin_from:
+        raise SettingsError("a training that goes on has its weights in its state: leave out --begin-from")
     if wish.out.suffix != ".safetensors":
         raise SettingsError(f"{wish.out.name}: weights are a .safetensors file; card and state lie beside it")
     try:
@@ -56,7 +59,7 @@ def train_network(wish: TrainingWish, report: Callable[[Progress], None]) -> dic
 
 def _train(wish: TrainingWish, report: Callable[[Progress], None]) -> dict[str, Any]:
     if wish.network == NAME:
-        if wish.resume or wish.minutes:
+        if wish.resume or wish.minutes or wish.begin_from:
             raise SettingsError("the registration network is trained for --steps, from the beginning")
         return train_registration(wish.data, wish.out, wish.steps, wish.seed, report)
     if wish.network not in NETWORKS:
@@ -64,6 +67,8 @@ def _train(wish: TrainingWish, report: Callable[[Progress], None]) -> dict[str, 
     training, validation = split_by_case(read_pairs(wish.data), wish.fold)
     device = choose_device(wish.device)
     trainer = Trainer(wish.network, NETWORKS[wish.network], training, validation, wish.seed, device)
+    if wish.begin_from is not None:
+        trainer.begin_from(wish.begin_from.read_bytes())
     state_path = wish.out.with_suffix(".state")
     if wish.resume:
         if not state_path.is_file():
@@ -99,7 +104,7 @@ def _card(wish: TrainingWish, trainer: Trainer, training: int, validation: int) 
         data=f"{training} pairs of planes to train on, {validation} to validate on: CT-MR, PET-MR and SPECT-MR of the "
         "Whole Brain Atlas (AANLIB)",
         split=f"by case number, fold {wish.fold} of fusion/networks/training/case_split.json",
-        recipe=_plain(recipe),
+        recipe=_plain(recipe) | ({} if wish.begin_from is None else {"began_from": wish.begin_from.name}),
         seed=wish.seed,
         steps=trainer.best_step,
         hardware=_hardware(wish.device),

@@ -32,15 +32,20 @@ class LearnedMethod:
         """Fuse `moved` with `fixed`. Raises `UnusableWeightsError` where the network is not trained."""
         pair = aligned_pair(fixed, moved, self.fixed_window, self.moved_window)
         network = load_network(self.network, fixed.device)
+        exchanged = self.exchanged(fixed, moved)
         with torch.no_grad():
             fused = fuse_planes(
-                lambda first, second: self.fuse(network, first, second),
+                lambda first, second: self.fuse(network, *((second, first) if exchanged else (first, second))),
                 pair.fixed,
                 pair.moved_or_fixed,
                 fixed.grid.spacing_mm,
             )
         image = pair.over_fixed(torch.nan_to_num(fused))
         return Fused(image, fixed.grid, self.name, asdict(self) | pair.windows)
+
+    def exchanged(self, fixed: Volume, moved: Volume) -> bool:  # noqa: ARG002
+        """Whether the network wants the moved image first; networks with a role for each image say so."""
+        return False
 
     def fuse(self, network: nn.Module, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """Planes (n, 1, h, w) twice to (n, 1, h, w), about 0…1."""

@@ -15,7 +15,8 @@ class MsdNet(nn.Module):
     """An encoder of three parallel dense branches (3 x 3, 5 x 5, 7 x 7), a fusion rule on features, a decoder.
 
     Defining block: `branches`, one dense block for each filter size, joined channel by channel. Trained to give back
-    single images; two images are fused by their features' strengths (the L1-norm rule of the paper).
+    single images; two images are fused by their features' strengths (the L1-norm rule of the paper), counted from the
+    features of black: what the layers' offsets add to both makes any two images look equally strong.
     """
 
     def __init__(self, channels: int = 8, growth: int = 8) -> None:
@@ -44,15 +45,16 @@ class MsdNet(nn.Module):
 
     def forward(self, first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
         """(n, 1, h, w) twice to (n, 1, h, w)."""
-        return self.decode(by_strength(self.encode(first), self.encode(second)))
+        nothing = self.encode(first.new_zeros(1, 1, 1, 1))
+        return self.decode(by_strength(self.encode(first), self.encode(second), nothing))
 
 
-def by_strength(first: torch.Tensor, second: torch.Tensor, radius: int = 1) -> torch.Tensor:
-    """Features weighted by their local L1 norm (Li and Wu 2019, `li2019`, eq. 4 to 6)."""
+def by_strength(
+    first: torch.Tensor, second: torch.Tensor, nothing: torch.Tensor | float = 0.0, radius: int = 1
+) -> torch.Tensor:
+    """Features weighted by their local L1 norm (Li and Wu 2019, `li2019`, eq. 4 to 6), counted from `nothing`."""
     size = 2 * radius + 1
-    strengths = [
-        nn.functional.avg_pool2d(features.abs().sum(dim=1, keepdim=True), size, 1, radius, count_include_pad=False)
-        for features in (first, second)
-    ]
+    norms = [(features - nothing).abs().sum(dim=1, keepdim=True) for features in (first, second)]
+    strengths = [nn.functional.avg_pool2d(norm, size, 1, radius, count_include_pad=False) for norm in norms]
     share = (strengths[0] + 1e-8) / (strengths[0] + strengths[1] + 2e-8)
     return share * first + (1 - share) * second

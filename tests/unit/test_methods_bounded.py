@@ -79,9 +79,19 @@ def test_what_is_shown_beyond_the_sources_is_limited(seed: int) -> None:
     assert (image[upper == 0] == 0).all()
 
 
+def test_the_pyramid_of_display_alone_is_the_stronger_detail_over_the_brighter_base() -> None:
+    fixed, moved = _pair()
+    image = fuse(fixed, moved, "display", lift=0.0, detail=0.0, pyramid=1.0, **UNIT_WINDOWS).image
+    known = fuse(fixed, moved, "laplacian_pyramid", detail="max_abs", base="max", **UNIT_WINDOWS).image
+    lower, upper = (pick(fixed.voxels, moved.voxels) for pick in (torch.minimum, torch.maximum))
+    inside = (known > lower) & (known < upper)
+    assert inside.float().mean() > 0.2
+    torch.testing.assert_close(image[inside], known[inside], rtol=0, atol=1e-5)
+
+
 def test_display_without_lift_is_bounded_and_parameters_have_a_range() -> None:
     fixed, moved = _pair()
-    plain = fuse(fixed, moved, "display", lift=0.0, detail=0.0, **UNIT_WINDOWS).image
+    plain = fuse(fixed, moved, "display", lift=0.0, detail=0.0, pyramid=0.0, **UNIT_WINDOWS).image
     assert torch.equal(plain, fuse(fixed, moved, "bounded", **UNIT_WINDOWS).image)
     for name in ("lift", "detail"):
         with pytest.raises(ParameterError, match=name):

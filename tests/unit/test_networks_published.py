@@ -1,11 +1,13 @@
 """The networks after papers: each takes images of any size, learns, and has the block that its paper is known for."""
 
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 import torch
 from torch import nn
 
+from fusion import fuse
 from fusion.networks.adaptive_attention import AdaptiveAttention, modality_weights
 from fusion.networks.band_similarity import BandSimilarity
 from fusion.networks.channel_spatial_attention import IcsAutoencoder, ics
@@ -33,6 +35,7 @@ from fusion.networks.spatio_transformer import AxialAttention, Ift, SpatioTransf
 from fusion.networks.training import Trainer, TrainingPair
 from fusion.networks.trans_mef import PATCH, TransMef, destroyed
 from fusion.networks.u2_fusion import U2Fusion, information_shares
+from tests.fixtures.volumes import make_grid, make_volume
 
 SYMMETRIC = (DeepFuse, MsdNet, Ifcnn, IcsAutoencoder, SparseAutoencoder, BandSimilarity, DmcFusion, TransMef)
 LARGEST_BYTES = 4 * 2**20
@@ -113,6 +116,22 @@ def test_msd_net_looks_through_three_sizes() -> None:
 def test_features_are_weighted_by_their_strength() -> None:
     weak, strong = torch.full((1, 2, 9, 9), 0.1), torch.full((1, 2, 9, 9), 0.9)
     assert torch.allclose(by_strength(weak, strong), torch.full((1, 2, 9, 9), 0.1 * 0.1 + 0.9 * 0.9), atol=1e-5)
+
+
+def test_features_that_black_has_too_count_for_nothing() -> None:
+    offset = torch.full((1, 2, 9, 9), 5.0)
+    bright, dark = offset + 1, offset
+    assert torch.allclose(by_strength(bright, dark, offset), bright, atol=1e-5)
+    assert by_strength(bright, dark).mean() < 5.6
+
+
+def test_the_coarse_image_of_ddc_gan_is_uptake() -> None:
+    images = [make_volume(make_grid((1, 24, 24), (1.0, 1.0, 1.0)), seed=seed) for seed in (1, 2)]
+    uptake, anatomy = (replace(image, modality=kind) for image, kind in zip(images, ("PT", "MR"), strict=True))
+    windows: dict[str, Any] = {"fixed_window": (-99.0, 99.0), "moved_window": (-99.0, 99.0)}
+    there, back = (fuse(*pair, "ddc_gan", **windows).image for pair in ((uptake, anatomy), (anatomy, uptake)))
+    assert torch.equal(there, back)
+    assert not torch.equal(there, fuse(replace(uptake, modality="MR"), anatomy, "ddc_gan", **windows).image)
 
 
 def test_ifcnn_changes_its_rule_and_keeps_its_layers() -> None:

@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fusion.errors import ParameterError
+from fusion.errors import ParameterError, UnusableWeightsError
 from fusion.networks import NETWORKS
 from fusion.networks.dense_fuse import DenseFuse
 from fusion.networks.training import (
@@ -38,6 +38,7 @@ from fusion.networks.training.augmentation.patch import LEAST_CONTENT, central_p
 from fusion.networks.training.losses import gradient_loss, ssim
 from fusion.networks.training.reconstruction import Reconstruction
 from fusion.networks.training.unsupervised_fusion import UnsupervisedFusion
+from fusion.networks.weights import weight_bytes
 
 
 def _small() -> DenseFuse:
@@ -95,6 +96,23 @@ def test_a_training_that_was_interrupted_ends_as_one_that_was_not(objective: typ
     for name, value in whole.network.state_dict().items():
         assert torch.equal(second.network.state_dict()[name], value), name
         assert torch.equal(second.best[name], whole.best[name]), name
+
+
+def test_a_training_can_begin_from_the_weights_of_another() -> None:
+    trained = _trainer(_entry(steps=8))
+    trained.run()
+    further = _trainer(_entry(steps=8), seed=1)
+    further.begin_from(weight_bytes(trained.network))
+    for name, value in trained.network.state_dict().items():
+        assert torch.equal(further.network.state_dict()[name], value), name
+    further.run(steps=1)
+    assert not torch.equal(*(_flat(trainer.network) for trainer in (trained, further)))
+    with pytest.raises(UnusableWeightsError, match="do not fit"):
+        further.begin_from(b"none")
+
+
+def _flat(network: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([value.flatten() for value in network.parameters()])
 
 
 def test_another_seed_gives_other_weights_and_the_global_generator_is_left_alone() -> None:

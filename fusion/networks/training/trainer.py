@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from ...errors import ParameterError
+from ..loading import with_weights
 from .augmentation.class_balanced import balanced_indices
 from .augmentation.patch import central_patches, random_patches
 from .objective import Objective
@@ -71,6 +72,11 @@ class Trainer:
         if any(True for _ in self.objective.parameters()):
             self._optimisers["adversary"] = _adam(self.objective, entry.recipe.learning_rate)
         self.step, self.best_step, self.best_validation, self.seconds = 0, 0, math.inf, 0.0
+        self.best = _copied(self.network)
+
+    def begin_from(self, weights: bytes) -> None:
+        """Take other weights than the seed's, before the first step. Raises `UnusableWeightsError` for others' ones."""
+        with_weights(self.network, weights).requires_grad_(requires_grad=True)
         self.best = _copied(self.network)
 
     def run(self, seconds: float = math.inf, steps: int | None = None, report: Report = silent) -> None:
