@@ -29,16 +29,20 @@ def load_file(path: Path) -> Volume:
     except RuntimeError as error:
         raise UnreadableFileError(f"{path.name} cannot be read as an image: {_last_line(error)}") from error
     image = _three_dimensional(image, path)
-    values = sitk.GetArrayFromImage(image).astype(np.float32)
-    measured = np.isfinite(values)
-    notes = () if measured.all() else ("Voxels that hold no finite number were marked as not measured.",)
+    # A view: what was read of a large file and the voxels made of it are all that is held at a time.
+    values = sitk.GetArrayViewFromImage(image).astype(np.float32)
+    valid = None
+    if not all(np.isfinite(plane).all() for plane in values):
+        measured = np.isfinite(values)
+        values[~measured] = 0
+        valid = torch.from_numpy(measured)
     return Volume(
-        voxels=torch.from_numpy(np.where(measured, values, np.float32(0))),
+        voxels=torch.from_numpy(values),
         grid=_grid(image),
         unit=Unit.ARBITRARY,
         modality="OT",
-        valid=None if measured.all() else torch.from_numpy(measured),
-        notes=notes,
+        valid=valid,
+        notes=() if valid is None else ("Voxels that hold no finite number were marked as not measured.",),
     )
 
 

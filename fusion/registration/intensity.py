@@ -1,5 +1,7 @@
 """Voxel values to the range 0 to 1, so that the bins of a histogram are spent where the tissue is."""
 
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +13,9 @@ from ..volume import Unit, Volume
 
 SAMPLED = 200_000
 """Voxels that are looked at to find quantiles; their error at this number is far below a bin."""
+
+AT_ONCE = 2**21
+"""Voxels that are worked on together."""
 
 CT_RANGE_HU = (-1000.0, 1500.0)
 """Air to dense bone; beyond are the table's carbon, metal and their artefacts."""
@@ -37,6 +42,12 @@ def clip_range(volume: Volume, valid: MaskArray) -> tuple[float, float]:
     if low == high:
         return float(seen.min()), float(seen.max())
     return low, high
+
+
+def slabs(voxels: VoxelArray) -> Iterator[slice]:
+    """Slices of `voxels` that are worked on together: few enough that what is made on the way is small."""
+    count = max(1, AT_ONCE // math.prod(voxels.shape[1:]))
+    yield from (slice(first, first + count) for first in range(0, voxels.shape[0], count))
 
 
 def some_of(voxels: VoxelArray, where: MaskArray) -> NDArray[np.float32]:
@@ -66,10 +77,13 @@ class IntensityScale:
         return cls(knots, EQUALISED_SHARE * rank + (1 - EQUALISED_SHARE) * linear)
 
     def __call__(self, voxels: VoxelArray) -> VoxelArray:
-        """`voxels` on the scale, on their device."""
-        low, high = self.knots[0], self.knots[-1]
-        position = ((voxels - low) / (high - low)).clamp(0, 1) * (len(self.knots) - 1)
-        lower = position.floor().clamp_max(len(self.knots) - 2)
+        """`voxels` (slice, row, column) on the scale, on their device; a slab at a time, as it takes six copies."""
+        scaled = torch.empty_like(voxels)
         heights = torch.as_tensor(self.heights, dtype=torch.float32, device=voxels.device)
-        index = lower.to(torch.int64)
-        return torch.lerp(heights[index], heights[index + 1], position - lower)
+        low, high = self.knots[0], self.knots[-1]
+        for part in slabs(voxels):
+            position = ((voxels[part] - low) / (high - low)).clamp_(0, 1).mul_(len(self.knots) - 1)
+            lower = position.floor().clamp_max_(len(self.knots) - 2)
+            index = lower.to(torch.int64)
+            scaled[part] = torch.lerp(heights[index], heights[index + 1], position - lower)
+        return scaled

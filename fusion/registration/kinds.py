@@ -12,6 +12,7 @@ import torch
 
 from ..geometry.smoothing import gaussian
 from ..volume import Volume
+from .large import LARGE_VOXELS
 from .preparation import Prepared
 
 NUCLEAR = frozenset({"PT", "NM"})
@@ -19,6 +20,7 @@ ANATOMICAL = frozenset({"CT", "MR"})
 BLUR_MM = 6.0
 LEAST_LOSS_OF_ANATOMY = 0.35
 LOOKED_AT = 20_000
+MIDDLE_MM = 80.0
 
 
 class ImageKind(StrEnum):
@@ -47,12 +49,15 @@ def assumption(volume: Volume, kind: ImageKind) -> str | None:
 
 def fineness(prepared: Prepared) -> float:
     """The share of the contrast within the body that a blur of `BLUR_MM` takes away, at the finest level."""
-    level = prepared.levels[-1]
+    level, points = prepared.levels[-1], prepared.jittered_points(prepared.interior, LOOKED_AT, 0)
+    if level.sampler.voxels.numel() >= LARGE_VOXELS:
+        # A whole body is judged by its middle: blurring all of it would take more memory than the search.
+        points = points[(np.abs(points - np.median(points, axis=0)) <= MIDDLE_MM).all(axis=1)]
+        level = level.about(points)
     voxels = level.sampler.voxels
     valid = torch.isfinite(voxels)
     filled = torch.where(valid, voxels, 0.0)
     rest = filled - gaussian(filled, [BLUR_MM / spacing for spacing in level.grid.spacing_mm], valid)
-    points = prepared.jittered_points(prepared.interior, LOOKED_AT, 0)
     indices = np.rint(level.grid.indices(points)).astype(int)
     z, y, x = np.clip(indices, 0, np.array(level.grid.shape) - 1).T
     inside = valid[z, y, x]

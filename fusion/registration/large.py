@@ -30,13 +30,18 @@ def read_in_slabs(volume: Volume, spacing_mm: float, role: str) -> Volume:
             f"{MAX_VOXELS / 1e6:.0f} million that are worked on; crop it, or make it coarser"
         )
     slices = volume.grid.shape[0]
-    thick = SLAB_BLOCKS * max(1, min(round(spacing_mm / volume.grid.spacing_mm[0]), slices // 2))
+    factor = max(1, min(round(spacing_mm / volume.grid.spacing_mm[0]), slices // 2))
+    thick = SLAB_BLOCKS * factor
     if count < LARGE_VOXELS or slices < 2 * thick:
         return volume
-    parts = [_slab(volume, first, thick, spacing_mm) for first in range(0, slices - thick + 1, thick)]
-    voxels, valid = torch.cat([part[0] for part in parts]), torch.cat([part[1] for part in parts])
-    first_grid = parts[0][2]
-    grid = Grid((voxels.shape[0], *first_grid.shape[1:]), first_grid.affine, volume.grid.frame_of_reference_uid)
+    seen, measured, first_grid = _slab(volume, 0, thick, spacing_mm)
+    grid = Grid((slices // factor, *first_grid.shape[1:]), first_grid.affine, volume.grid.frame_of_reference_uid)
+    # Made at once: slabs that wait to be joined lie between what is thrown away, and keep it from being given back.
+    voxels, valid = seen.new_empty(grid.shape), measured.new_empty(grid.shape)
+    for first in range(0, slices - thick + 1, thick):
+        seen, measured, _ = _slab(volume, first, thick, spacing_mm)
+        place = slice(first // factor, first // factor + seen.shape[0])
+        voxels[place], valid[place] = seen, measured
     return replace(volume, voxels=voxels, valid=None if bool(valid.all()) else valid, grid=grid)
 
 

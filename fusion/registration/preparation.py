@@ -10,8 +10,8 @@ from ..errors import UnusableVolumeError
 from ..types import Affine4x4, MaskArray, Points, VoxelArray
 from ..volume import Grid, Volume
 from .body import body_mask, body_threshold
-from .intensity import IntensityScale, clip_range, is_hounsfield, some_of
-from .large import read_in_slabs
+from .intensity import IntensityScale, clip_range, is_hounsfield, slabs, some_of
+from .large import LARGE_VOXELS, read_in_slabs
 from .levels import shrunk
 from .sampling import CellSampler
 
@@ -32,6 +32,9 @@ MIN_INTERIOR_SHARE = 0.2
 MIN_BODY_VOXELS = 64
 """Of the body's grid, 4 ml: less than this are specks of noise or metal in air, and nothing to register."""
 
+REACH_MM = 30.0
+"""Farther than this no refinement of a result goes."""
+
 COUCH_GAP_MM = 4.0
 """One voxel of the body mask: partial volume at the skin stays."""
 
@@ -47,6 +50,21 @@ class Level:
     def indices_from_points(self) -> Affine4x4:
         """(4, 4): LPS mm to array indices."""
         return np.asarray(np.linalg.inv(self.grid.affine), dtype=np.float64)
+
+    def about(self, points: Points) -> "Level":
+        """A large level cut down to `REACH_MM` round `points` (n, 3) LPS mm; any other as it is."""
+        voxels, grid = self.sampler.voxels, self.grid
+        if voxels.numel() < LARGE_VOXELS:
+            return self
+        indices, margin = grid.indices(points), REACH_MM / np.array(grid.spacing_mm)
+        last = np.array(grid.shape) - 2
+        low = np.clip(np.floor(indices.min(axis=0) - margin), 0, last).astype(int)
+        high = np.clip(np.ceil(indices.max(axis=0) + margin), low + 1, last + 1).astype(int)
+        part = voxels[low[0] : high[0] + 1, low[1] : high[1] + 1, low[2] : high[2] + 1]
+        affine = grid.affine.copy()
+        affine[:3, 3] = grid.points(low.astype(np.float64))
+        slices, rows, columns = part.shape
+        return Level(CellSampler.of(part), Grid((slices, rows, columns), affine, grid.frame_of_reference_uid))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -94,34 +112,34 @@ def prepare(volume: Volume, spacings_mm: Sequence[float], role: str = "given") -
 
     Raises `UnusableVolumeError` that names the `role` (fixed, moving) of a volume without a body, or beyond what fits.
     """
-    field = volume.grid
+    field, device = volume.grid, volume.device
     volume = read_in_slabs(volume, FINEST_MM, role)
     valid = torch.isfinite(volume.voxels)
     if volume.valid is not None:
         valid &= volume.valid
-    low, high = clip_range(volume, valid)
-    clipped = torch.where(valid, volume.voxels, low).clamp(low, high)
+    (low, high), hounsfield, read = clip_range(volume, valid), is_hounsfield(volume), volume.grid
+    clipped = torch.where(valid, volume.voxels, low).clamp_(low, high)
+    del volume  # what was read of a large one is not needed beside the copy
 
-    coarse, coarse_valid, body_grid = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)
-    hounsfield = is_hounsfield(volume)
+    coarse, coarse_valid, body_grid = shrunk(clipped, valid, read, BODY_SPACING_MM)
     threshold = body_threshold(some_of(coarse, coarse_valid), hounsfield)
     body = body_mask(coarse, body_grid, threshold)
     if int(body.sum()) < MIN_BODY_VOXELS:
         raise UnusableVolumeError(f"the {role} image cannot be registered: it holds nothing that looks like a body")
     if hounsfield:
-        clipped = _without_couch(clipped, body, body_grid, low)
-        coarse, _, _ = shrunk(clipped, valid, volume.grid, BODY_SPACING_MM)
+        _remove_couch(clipped, body, body_grid, low)
+        coarse, _, _ = shrunk(clipped, valid, read, BODY_SPACING_MM)
     region = _with_margin(body, body_grid, BODY_MARGIN_MM) & coarse_valid.cpu()
     scale = IntensityScale.of(some_of(coarse, region.to(coarse.device)), low, high)
 
     levels = []
     for spacing_mm in spacings_mm:
-        voxels, whole, grid = shrunk(clipped, valid, volume.grid, spacing_mm)
+        voxels, whole, grid = shrunk(clipped, valid, read, spacing_mm)
         levels.append(_level(scale(voxels), whole, grid))
     interior = ~_with_margin(~body, body_grid, SKIN_MM) & coarse_valid.cpu()
     if float(interior.sum()) < MIN_INTERIOR_SHARE * float(body.sum()):
         interior = region
-    return Prepared(field, tuple(levels), body, region, interior, body_grid, volume.device)
+    return Prepared(field, tuple(levels), body, region, interior, body_grid, device)
 
 
 def _level(voxels: VoxelArray, valid: MaskArray, grid: Grid) -> Level:
@@ -138,8 +156,13 @@ def _with_margin(body: MaskArray, grid: Grid, margin_mm: float) -> MaskArray:
     return grown[0, 0] > 0
 
 
-def _without_couch(voxels: VoxelArray, body: MaskArray, grid: Grid, air: float) -> VoxelArray:
-    """CT shows the couch and the head holder, no other modality does: what is not near the body becomes air."""
-    near = _with_margin(body, grid, COUCH_GAP_MM).to(voxels.device, torch.float32)[None, None]
-    near = torch.nn.functional.interpolate(near, size=tuple(voxels.shape), mode="nearest")[0, 0] > 0
-    return torch.where(near, voxels, air)
+def _remove_couch(voxels: VoxelArray, body: MaskArray, grid: Grid, air: float) -> None:
+    """CT shows the couch and the head holder, no other modality does: what is not near the body becomes air, in place.
+
+    Every voxel takes the answer of the nearest one of the coarser `grid`.
+    """
+    near = _with_margin(body, grid, COUCH_GAP_MM).to(voxels.device)
+    places = [torch.arange(n, device=voxels.device) * m // n for n, m in zip(voxels.shape, near.shape, strict=True)]
+    for part in slabs(voxels):
+        away = ~near[places[0][part]][:, places[1]][:, :, places[2]]
+        voxels[part].masked_fill_(away, air)

@@ -192,8 +192,17 @@ def _by_exchange(frame: Frame, transform: AffineTransform) -> AffineTransform:
 
 def _by(seen: Callable[[Prepared], Prepared], frame: Frame, result: Poses) -> AffineTransform:
     """The answer when something else of both images is compared than their values."""
-    other = replace(frame, fixed=seen(frame.fixed), moving=seen(frame.moving))
+    body = frame.body_points
+    fixed, moving = _near(frame.fixed, body), _near(frame.moving, result.transform(0)(body))
+    other = replace(frame, fixed=seen(fixed), moving=seen(moving))
     return other.climb(replace(NUDGED, samples=OTHER_SAMPLES), result).poses.transform(0)
+
+
+def _near(prepared: Prepared, body: Points) -> Prepared:
+    """Of a very large image only what the climb may see: what is made of it takes several times its memory."""
+    levels = list(prepared.levels)
+    levels[FINE.level] = levels[FINE.level].about(body)
+    return replace(prepared, levels=tuple(levels))
 
 
 def _edges_of(prepared: Prepared) -> Prepared:

@@ -37,10 +37,12 @@ def unusable_reason(volume: Volume) -> str | None:
     if low == high:
         return f"the volume is constant: every voxel is {low:g}"
     commonest = float(torch.cat(some).median())
-    varied = sum(int((part != commonest).count_nonzero()) for part in measured_parts(volume)) / count
-    if varied < MIN_VARIED_FRACTION:
-        return f"the volume is almost constant: {100 * (1 - varied):.3f} % of the voxels are {commonest:g}"
-    return None
+    varied = 0
+    for part in measured_parts(volume):
+        varied += int((part != commonest).count_nonzero())
+        if varied >= MIN_VARIED_FRACTION * count:
+            return None
+    return f"the volume is almost constant: {100 * (1 - varied / count):.3f} % of the voxels are {commonest:g}"
 
 
 def measured_parts(volume: Volume) -> Iterator[torch.Tensor]:
