@@ -78,6 +78,8 @@ CertificateName = Annotated[str, AfterValidator(_certificate_name)]
 Port = Annotated[int, Field(ge=0, le=65535)]
 Seconds = Annotated[float, Field(gt=0)]
 Modality = Literal["CT", "MR", "PT", "NM"]
+MatterKind = Literal["review", "failed", "quarantine", "peer"]
+CLOCK = r"([01]\d|2[0-3]):[0-5]\d"
 OutputKind = Literal[
     "registered_series",
     "fused_colour",
@@ -307,6 +309,49 @@ class WebSettings(Section):
     idle_minutes: Seconds = 30
 
 
+def _quiet_time(value: str) -> str:
+    if value and not re.fullmatch(rf"{CLOCK}-{CLOCK}", value):
+        raise ValueError(f"{value!r} is no span of a day such as 22:00-06:00")
+    return value
+
+
+def _time_of_day(value: str) -> str:
+    if value and not re.fullmatch(CLOCK, value):
+        raise ValueError(f"{value!r} is no time of day such as 07:00")
+    return value
+
+
+class NotifySettings(Section):
+    """`[notify]`: who is told that something waits, how and when. Without an address nobody is."""
+
+    at_once: tuple[MatterKind, ...] = ("review", "failed", "quarantine", "peer")
+    summary_at: Annotated[str, AfterValidator(_time_of_day)] = ""
+    quiet: Annotated[str, AfterValidator(_quiet_time)] = ""
+    review_hours: Annotated[float, Field(ge=0)] = 0.0
+    remind_hours: Annotated[float, Field(gt=0)] = 24.0
+    peer_attempts: Annotated[int, Field(ge=1)] = 3
+    poll_s: Seconds = 30.0
+    timeout_s: Seconds = 20.0
+    mail_to: tuple[str, ...] = ()
+    mail_from: str = ""
+    smtp_host: str = ""
+    smtp_port: Port = 587
+    smtp_tls: Literal["none", "starttls", "tls"] = "starttls"
+    smtp_ca: str = ""
+    smtp_user: str = ""
+    smtp_password: str = Field(default="", repr=False)
+    webhook: str = ""
+    webhook_secret: str = Field(default="", repr=False)
+
+    @model_validator(mode="after")
+    def _can_be_sent(self) -> "NotifySettings":
+        if self.mail_to and not (self.mail_from and self.smtp_host):
+            raise ValueError("mail_to needs mail_from and smtp_host")
+        if self.webhook and not self.webhook.startswith(("https://", "http://")):
+            raise ValueError("webhook is a URL that begins with https:// or http://")
+        return self
+
+
 class Hl7Settings(Section):
     """`[hl7]`: ADT messages of the patient administration, by MLLP; port 0 turns it off."""
 
@@ -354,6 +399,7 @@ class Settings(BaseSettings):
     workers: WorkerSettings = WorkerSettings()
     sending: SendingSettings = SendingSettings()
     web: WebSettings = WebSettings()
+    notify: NotifySettings = NotifySettings()
     hl7: Hl7Settings = Hl7Settings()
     log: LogSettings = LogSettings()
     audit: AuditSettings = AuditSettings()

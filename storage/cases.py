@@ -251,6 +251,11 @@ class Cases:
         with self._database.reading() as session:
             return session.scalar(select(func.count()).select_from(CaseRow).where(CaseRow.state == state)) or 0
 
+    def oldest(self, state: CaseState) -> datetime | None:
+        """Since when the case that has been in `state` for longest is there."""
+        with self._database.reading() as session:
+            return session.scalar(select(func.min(CaseRow.updated_at)).where(CaseRow.state == state))
+
     def of_series(self, series_instance_uid: str) -> tuple[CaseRecord, ...]:
         """Every case that reads the series, the newest first."""
         wanted = (

@@ -466,3 +466,16 @@ class SwitchRow(Base):
     reason: Mapped[str]
     actor: Mapped[str]
     changed_at: Mapped[datetime]
+
+
+class NoticeRow(Base):
+    """An open matter that a channel has told people of. An empty subject is the daily summary."""
+
+    __tablename__ = "notices"
+    __table_args__ = (UniqueConstraint("channel", "kind", "subject"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    channel: Mapped[str]
+    kind: Mapped[str]
+    subject: Mapped[str]
+    told_at: Mapped[datetime]

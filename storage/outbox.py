@@ -8,14 +8,14 @@ same transaction. What was answered, given up or withdrawn stays as it is, whate
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session
 
 from .errors import UnknownRecordError
 from .insertion import insert_new
 from .json_records import derived_series_from_json, derived_series_to_json
 from .models import CaseEventRow, CaseRow, DeliveryRow, DerivedObjectRow
-from .records import CaseState, Delivery, DeliveryState, DerivedSeries, NoteDue, Rejection
+from .records import CaseState, Delivery, DeliveryState, DerivedSeries, FailingDestination, NoteDue, Rejection
 from .session import Database
 from .transitions import GIVEN_UP, locked_case, move
 
@@ -158,6 +158,27 @@ class Outbox:
         )
         with self._database.reading() as session:
             return tuple(_delivery(row) for row in session.scalars(wanted))
+
+    def failing(self, attempts: int) -> tuple[FailingDestination, ...]:
+        """Destinations that have refused or not answered a series `attempts` times and still wait for it."""
+        wanted = (
+            select(
+                DeliveryRow.destination,
+                func.count(),
+                func.min(CaseRow.updated_at),
+                func.max(DeliveryRow.last_error),
+            )
+            .join(CaseRow, CaseRow.case_id == DeliveryRow.case_id)
+            .where(
+                DeliveryRow.attempts >= attempts,
+                DeliveryRow.last_error != "",
+                DeliveryRow.state.in_((DeliveryState.PENDING, DeliveryState.FAILED)),
+            )
+            .group_by(DeliveryRow.destination)
+            .order_by(DeliveryRow.destination)
+        )
+        with self._database.reading() as session:
+            return tuple(FailingDestination(*row) for row in session.execute(wanted))
 
     def made(self, series_instance_uid: str) -> bool:
         """Whether that series was made here and sent, or is on its way."""

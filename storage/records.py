@@ -579,3 +579,13 @@ class Switch:
     reason: str
     actor: str
     changed_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class FailingDestination:
+    """A destination that does not take what it is sent: how many series, since when at least, and its last error."""
+
+    destination: str
+    deliveries: int
+    since: datetime
+    last_error: str

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+from datetime import UTC, datetime
 from functools import partial
 from typing import Annotated
 
@@ -14,6 +15,7 @@ from storage.catalogue import Catalogue
 from storage.commitments import Commitments
 from storage.fetches import Fetches
 from storage.migrate import upgrade
+from storage.notices import Notices
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
 from storage.records import CaseState
@@ -22,7 +24,7 @@ from storage.session import Database
 from ..errors import SettingsError
 from ..observe.audit_trail import AuditTrail
 from ..observe.logs import configure_logs
-from ..observe.metrics import CASES
+from ..observe.metrics import CASES, OLDEST_REVIEW
 from .fetching import file_in, status_of_taking, why_not_one_patient
 from .terminal import Config, settings_from
 
@@ -38,6 +40,7 @@ def serve(config: Config = None) -> None:
     from ..hl7.admission import admission_id
     from ..hl7.changes import Changes
     from ..hl7.listener import AdtListener
+    from ..notify import Notifier
     from ..prefetch import Prefetcher
     from ..scheduler import Scheduler
     from ..send.outbox import Sender
@@ -77,11 +80,13 @@ def serve(config: Config = None) -> None:
             unpack=file_in,
             audit=audit,
         ),
+        Notifier(settings, Notices(database), cases, catalogue, outbox),
         AdtListener(settings, Changes(catalogue, partial(admission_id, catalogue, store))),
         WebServer(WebParts(settings, database, store, audit, live, ready)),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))
+    OLDEST_REVIEW.set_function(partial(_waited_s, cases))
     started = []
     try:
         for part in parts:
@@ -98,6 +103,11 @@ def serve(config: Config = None) -> None:
         log.info("the node has stopped", action="node_stopped")
     if engine.refused:
         raise SettingsError("the workers cannot work with these settings; what they said stands above")
+
+
+def _waited_s(cases: Cases) -> float:
+    oldest = cases.oldest(CaseState.REVIEW)
+    return 0.0 if oldest is None else (datetime.now(UTC) - oldest).total_seconds()
 
 
 def work(
