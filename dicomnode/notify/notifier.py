@@ -20,7 +20,7 @@ from storage.outbox import Outbox
 
 from ..errors import PeerError
 from ..observe.metrics import NOTIFICATIONS
-from ..settings import Settings
+from ..settings import NotifySettings, Settings
 from .mail import Mail
 from .matters import open_matters
 from .message import Message, compose
@@ -58,8 +58,7 @@ class Notifier:
         self._notices = notices
         self._cases, self._catalogue, self._outbox = cases, catalogue, outbox
         notify = settings.notify
-        named = [Mail(notify)] if notify.mail_to else []
-        self._channels = channels if channels is not None else [*named, *([Webhook(notify)] if notify.webhook else [])]
+        self._channels = _channels(notify) if channels is None else channels
         self._zone = ZoneInfo(settings.node.time_zone)
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
@@ -124,6 +123,16 @@ class Notifier:
         latest = today if local >= today else today - DAY
         last = self._notices.last_told(channel.name, SUMMARY)
         return last is None or last < latest
+
+
+def _channels(settings: NotifySettings) -> Sequence[Channel]:
+    """What the settings name."""
+    channels: list[Channel] = []
+    if settings.mail_to:
+        channels.append(Mail(settings))
+    if settings.webhook:
+        channels.append(Webhook(settings))
+    return channels
 
 
 def clock(text: str) -> time:
