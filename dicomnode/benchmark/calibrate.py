@@ -21,17 +21,22 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from fusion.registration.rivals import MAX_FAR_RIVAL_RATIO, MAX_NEAR_RIVAL_RATIO, MIN_RIVALS_COMPARED_RATIO
+
 from .calibration_runs import carried_out, runs
 from .calibration_table import HEADINGS, Said, lines_of, markdown, reasons_of
 from .records import Records, Row
 
-SIGNS = ("sample_spread", "half_spread", "inverse_shift", "detail_shift", "blur_shift")
+SIGNS = ("sample_spread", "half_spread", "stretch", "blur_shift")
 """Those that tell of pairs that were not seen; more of them tell less (docs/lab_notes.md)."""
 
 DOMAIN = ("sample_spread_mm", "half_spread_mm", "inverse_shift_mm", "body_radius_mm", "voxel_mm")
 KINDS = ("anatomy", "uptake")
 LEAST_MM, MOST_MM = 0.15, 20.0
 """Errors below are no better than the truth is known; above, they are all the same: lost."""
+
+LEAST_FLOOR_MM = 0.3
+"""Nearer than to this the truth of no pair of scans is known, and no estimate claims to be."""
 
 GENERATED_TRUNK_MM = 160.0
 """Root mean square radius of the largest body that was tried: generated trunks, in the tests; no patient's."""
@@ -78,9 +83,18 @@ def kind_of(row: Row) -> str:
     return "uptake" if row["uptake_images_ratio"] > 0 else "anatomy"
 
 
+def confirmed(row: Row) -> bool:
+    """Whether the images told the placement from others; where they did not, no sign says how far off it is."""
+    return bool(
+        row["near_rival_ratio"] < MAX_NEAR_RIVAL_RATIO
+        and row["far_rival_ratio"] <= MAX_FAR_RIVAL_RATIO
+        and row["rivals_compared_ratio"] >= MIN_RIVALS_COMPARED_RATIO
+    )
+
+
 def of_kind(rows: Sequence[Row], kind: str) -> Runs:
-    """The rows of one kind."""
-    chosen = [row for row in rows if kind_of(row) == kind]
+    """The rows of one kind whose placement was confirmed."""
+    chosen = [row for row in rows if kind_of(row) == kind and confirmed(row)]
     squares = np.array([[row[f"{sign}_mm"] ** 2 for sign in SIGNS] for row in chosen])
     error, p95 = (np.clip([row[name] for row in chosen], LEAST_MM, MOST_MM) for name in ("error_mm", "error_p95_mm"))
     pairs = np.array([row["pair"] for row in chosen])
@@ -109,8 +123,12 @@ def fitted(seen: Runs) -> Fit:
         tilted = 0.5 * smooth + (0.5 - SHAPED) * off
         return float(share @ tilted + RIDGE * (roots**4).sum()), slope
 
+    within = [(np.log(LEAST_FLOOR_MM), None), *[(None, None)] * len(SIGNS)]
     best = min(
-        (minimize(loss, np.r_[np.log(0.5), np.full(len(SIGNS), s)], jac=True, method="L-BFGS-B") for s in (0.2, 0.6)),
+        (
+            minimize(loss, np.r_[np.log(0.5), np.full(len(SIGNS), s)], jac=True, method="L-BFGS-B", bounds=within)
+            for s in (0.2, 0.6)
+        ),
         key=lambda result: float(result.fun),
     )
     shape = Fit(float(np.exp(best.x[0])), best.x[1:] ** 2)
@@ -154,6 +172,15 @@ def calibrated(seen: Runs) -> tuple[dict[str, Any], tuple[Said, ...]]:
     return numbers, tuple(said[k] for k in range(len(estimate)))
 
 
+def anywhere(row: Row, numbers: Mapping[str, Any]) -> Said:
+    """What is said of a placement that is not confirmed: it may lie anywhere in the body."""
+    squared = sum(numbers["weights"][sign] * row[f"{sign}_mm"] ** 2 for sign in SIGNS)
+    expected = float(np.sqrt(numbers["floor_mm"] ** 2 + squared))
+    low, high, bound = (numbers[name] * expected for name in ("low_ratio", "high_ratio", "bound_ratio"))
+    radius = row["body_radius_mm"]
+    return Said(expected, low, max(high, radius), max(bound, 2 * radius))
+
+
 def factors(seen: Runs, estimate: Values) -> dict[str, float]:
     """The ends of the interval and the bound of the 95th percentile, of the estimate."""
     means = seen.error / estimate
@@ -185,13 +212,18 @@ def quality(seen: Runs, said: Sequence[Said]) -> dict[str, float]:
 
 def domain(rows: Sequence[Row]) -> dict[str, list[float]]:
     """The range of the measures that say what was seen: up to a tenth more than the largest."""
-    found = [row for row in rows if row["error_mm"] < MOST_MM]
+    found = [row for row in rows if row["error_mm"] < MOST_MM and confirmed(row)]
     ranges = {name: [0.0, round(1.1 * max(row[name] for row in found), 2)] for name in DOMAIN}
     ranges["body_radius_mm"] = [
         round(0.9 * min(row["body_radius_mm"] for row in found), 2),
         max(ranges["body_radius_mm"][1], GENERATED_TRUNK_MM),
     ]
     return ranges
+
+
+def counts(rows: Sequence[Row]) -> dict[str, int]:
+    """How many runs there are, and of how many the placement was not confirmed."""
+    return {"runs": len(rows), "not confirmed": sum(not confirmed(row) for row in rows)}
 
 
 def write_table(path: Path, rows: Sequence[Row], estimates: Mapping[str, float]) -> None:
@@ -236,13 +268,14 @@ def calibrate(rows: Sequence[Row], out: Path) -> dict[str, Any]:
         kinds[name] = (seen, np.array([one.expected_mm for one in of_runs]))
         shares[name] = quality(seen, of_runs)
         said |= dict(zip(seen.keys, of_runs, strict=True))
+    said |= {row["key"]: anywhere(row, file[kind_of(row)]) for row in rows if not confirmed(row)}
     file["seen"] = domain(rows)
     (out / "calibration.json").write_text(json.dumps(file, indent=2) + "\n", encoding="utf-8")
     write_table(out / "runs.csv", rows, {key: one.expected_mm for key, one in said.items()})
     held = markdown(("good run held back", "reason"), reasons_of(rows, said))
     (out / "verdicts.md").write_text(f"{markdown(HEADINGS, lines_of(rows, said))}\n{held}", encoding="utf-8")
     plot(out / "calibration.svg", kinds)
-    return shares
+    return {"all": counts(rows), **shares}
 
 
 def main() -> None:

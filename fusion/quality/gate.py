@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..geometry.transform import AffineTransform
 from ..registration.calibration import CALIBRATION
 from ..registration.registrar import Registration
+from ..registration.rivals import MAX_FAR_RIVAL_RATIO, MAX_NEAR_RIVAL_RATIO, MIN_RIVALS_COMPARED_RATIO
 from ..registration.usable import unusable_reason
 from ..volume import Volume
 from .report import QualityReport, Verdict
@@ -27,17 +28,6 @@ CREDIBLE_VOLUME_RATIO = (0.5, 2.0)
 
 CLEAR_MOTION = 2.0
 """Motion is called so when it is this many times as large as what the images leave open; else it is a doubt."""
-
-MAX_NEAR_RIVAL_RATIO = 1.0
-"""No pose moved by 5 to 16 mm may match as well as the one that is judged. Pairs of one patient that lie right measured
-0.8 to 0.97; true shifts of 4 to 8 mm in noisy PET 1.03 and more, noise 1.1 and more."""
-
-MAX_FAR_RIVAL_RATIO = 0.85
-"""How well poses 20 to 60 mm away match is what these images owe to chance and to mere size. Pairs that lie right
-measured 0.1 to 0.8, noise 1.2 and more."""
-
-MIN_RIVALS_COMPARED_RATIO = 0.25
-"""Fewer far poses than this inside the field of view show nothing."""
 
 MAX_SAMPLE_SPREAD_MM = 2.0
 """Starts 3 mm off that come back no nearer than this did not come back at all."""

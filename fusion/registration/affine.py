@@ -64,12 +64,14 @@ class AffineRegistrar:
         rough = frame.climb(WITH_OUTLINE, rigid.poses, generators=AFFINE)
         fine = frame.settle(rough.poses, generators=AFFINE)
         gain = _gain(float(rigid.similarity[0]), float(rough.similarity[0]))
+        rivals = rivals_of(frame, fine.poses)
         estimate = estimate_error(frame, fine.poses, kinds_of(fixed, moving, frame), placed.exchanged)
+        estimate = estimate.beside(rivals, frame.radius_mm)
         inward = fine.poses.transform(0)
         transform = placed.outward(inward)
         measures = {
             **estimate.measures,
-            **rivals_of(frame, fine.poses).measures,
+            **rivals.measures,
             **search_measures(frame, found),
             **pose_measures(frame, inward, transform),
             **stretch_measures(transform),

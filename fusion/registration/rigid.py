@@ -63,7 +63,9 @@ class RigidRegistrar:
         frame = Frame.of(sampled, other, self.min_inside, self.seed)
         dense = self.climbing > MANY
         found = search(frame, starts(sampled, other, frame.centre_mm, dense=dense), self.climbing)
+        rivals = rivals_of(frame, found.poses[:1])
         estimate = estimate_error(frame, found.poses[:1], kinds_of(fixed, moving, frame), exchanged)
+        estimate = estimate.beside(rivals, frame.radius_mm)
         inward = found.poses.transform(0)
         transform = inward.inverse() if exchanged else inward
         return Registration(
@@ -80,7 +82,7 @@ class RigidRegistrar:
             device=str(fixed.device),
             measures={
                 **estimate.measures,
-                **rivals_of(frame, found.poses[:1]).measures,
+                **rivals.measures,
                 **search_measures(frame, found),
                 **pose_measures(frame, inward, transform),
             },

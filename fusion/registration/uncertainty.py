@@ -2,8 +2,8 @@
 
 Each sign moves the result by something that should not matter, refines again and measures how far the answer moved
 over the body: other samples, a half of the body alone (`parts`), the outline taken in and the detail left out, the
-images exchanged, edges, detail or a blur
-instead of values, a stretch; and the curvature of the similarity says how far its own
+images exchanged, edges or a blur instead of
+values, a stretch; and the curvature of the similarity says how far its own
 noise may move the maximum (Huber, Proc. 5th Berkeley Symp. 1 (1967) 221-233, `huber1967`: H⁻¹SH⁻¹). A pose that the
 images determine well stays; one that they do not wanders. What the signs together mean in mm is calibrated on known
 truths (`calibration`).
@@ -21,9 +21,9 @@ from ..geometry.transform import AffineTransform
 from ..similarity.gradient_field import edge_strength
 from ..types import Affine4x4, Points
 from ..volume import Volume
+from .blur import blurred
 from .calibration import CALIBRATION, Estimate
 from .contour import contour_distance_mm
-from .detail import blurred, detail_of
 from .error_map import error_map
 from .kinds import NUCLEAR, ImageKind, assumption, kind_of
 from .mirror import mirrored_of
@@ -31,6 +31,7 @@ from .objective import INDEPENDENT, Poses
 from .optimise import AFFINE, RIGID
 from .parts import by_halves, repeated
 from .preparation import Level, Prepared
+from .rivals import Rivals
 from .sampling import CellSampler
 from .search import FINE, MIDDLE, WITH_OUTLINE, Frame
 from .witness import mean_mm, scatter_of
@@ -87,6 +88,13 @@ class ErrorEstimate:
     scatters: Mapping[str, Affine4x4] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def beside(self, rivals: Rivals, radius_mm: float) -> "ErrorEstimate":
+        """The same where the images confirm the placement; else with no end within the body: it may lie anywhere."""
+        if rivals.confirm:
+            return self
+        high, bound = max(self.high_mm, radius_mm), max(self.bound_mm, 2 * radius_mm)
+        return replace(self, high_mm=high, bound_mm=bound, measures={**self.measures, "expected_error_high_mm": high})
+
 
 def kinds_of(fixed: Volume, moving: Volume, frame: Frame) -> Kinds:
     """The kinds of a pair; `frame.fixed` may have been made of either (`Placed.exchanged`)."""
@@ -109,7 +117,6 @@ def estimate_error(frame: Frame, result: Poses, kinds: Kinds, exchanged: bool = 
         "outline_shift": [frame.climb(MIDDLE, result).poses.transform(0)],
         "inverse_shift": [_by_exchange(frame, transform)],
         "edge_shift": [_by(_edges_of, frame, result)],
-        "detail_shift": [_by(partial(detail_of, level=FINE.level), frame, result)],
         "blur_shift": [_by(partial(blurred, level=FINE.level), frame, result)],
     }
     scatters = {name: scatter_of(transform, seen) for name, seen in witnesses.items()}

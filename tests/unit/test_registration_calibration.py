@@ -77,6 +77,9 @@ def generated_rows() -> list[dict[str, object]]:
             "key": str(k),
             "pair": str(k % 8),
             "uptake_images_ratio": 0.0,
+            "near_rival_ratio": 0.9,
+            "far_rival_ratio": 0.3,
+            "rivals_compared_ratio": 1.0,
             "error_mm": error,
             **signs,
         }

@@ -75,7 +75,9 @@ class FeatureRegistrar:
         if self.refine and carried:
             fine = frame.climb(FINE, chosen.poses[chosen.which : chosen.which + 1])
             result, iterations, rested = fine.poses, iterations + fine.iterations, bool(fine.converged[0])
+        rivals = rivals_of(frame, result)
         estimate = estimate_error(frame, result, kinds_of(fixed, moving, frame), placed.exchanged)
+        estimate = estimate.beside(rivals, frame.radius_mm)
         inward = result.transform(0)
         transform = placed.outward(inward)
         expected, bound = estimate.expected_mm, estimate.bound_mm
@@ -99,7 +101,7 @@ class FeatureRegistrar:
             device=str(fixed.device),
             measures={
                 **estimate.measures,
-                **rivals_of(frame, result).measures,
+                **rivals.measures,
                 **pose_measures(frame, inward, transform),
                 **chosen.measures,
                 "inlier_ratio": consensus.inliers / max(len(matches), 1),
