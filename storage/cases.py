@@ -15,7 +15,16 @@ from sqlalchemy.orm import Session, aliased, joinedload
 from .errors import IllegalTransitionError, StaleClaimError, UnknownRecordError
 from .insertion import insert_new
 from .json_records import plan_from_json, plan_to_json, result_from_json, result_to_json
-from .models import CaseEventRow, CaseRow, CaseSeriesRow, DeliveryRow, DerivedObjectRow, ResultRow
+from .models import (
+    CaseEventRow,
+    CaseRow,
+    CaseSeriesRow,
+    DeliveryRow,
+    DerivedInstanceRow,
+    DerivedObjectRow,
+    DerivedSeriesRow,
+    ResultRow,
+)
 from .outbox import enqueue, keep_objects, revive_failed, stop
 from .records import CaseEvent, CaseRecord, CaseResult, CaseState, Claim, DerivedSeries, FusionPlan, Rejection
 from .session import Database
@@ -354,7 +363,35 @@ def _keep_result(session: Session, row: CaseRow, result: CaseResult) -> CaseResu
         return result_from_json(row.result.result)
     session.add(ResultRow(case_id=row.case_id, result=result_to_json(result), recorded_at=datetime.now(UTC)))
     keep_objects(session, row.case_id, result.derived)
+    for series in result.derived:
+        _list(session, row.case_id, series)
     return result
+
+
+def _list(session: Session, case_id: str, series: DerivedSeries) -> None:
+    """Rows that a viewer's question finds."""
+    listed = DerivedSeriesRow(
+        case_id=case_id,
+        series_instance_uid=series.series_instance_uid,
+        study_instance_uid=series.study_instance_uid,
+        modality=series.modality,
+        description=series.description,
+        instance_count=len(series.instances),
+    )
+    session.add(listed)
+    session.flush()
+    session.add_all(
+        DerivedInstanceRow(
+            series_row_id=listed.id,
+            sop_instance_uid=instance.sop_instance_uid,
+            sop_class_uid=instance.sop_class_uid,
+            transfer_syntax_uid=instance.transfer_syntax_uid,
+            digest=instance.stored.digest,
+            size_bytes=instance.stored.size_bytes,
+            instance_number=number,
+        )
+        for number, instance in enumerate(series.instances, 1)
+    )
 
 
 def _as_kept(

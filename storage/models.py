@@ -75,9 +75,9 @@ class StudyRow(Base):
     id: Mapped[int] = mapped_column(RowId, primary_key=True)
     study_instance_uid: Mapped[str] = mapped_column(unique=True)
     patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
-    study_date: Mapped[str]
+    study_date: Mapped[str] = mapped_column(index=True)
     study_time: Mapped[str]
-    accession_number: Mapped[str]
+    accession_number: Mapped[str] = mapped_column(index=True)
     description: Mapped[str]
 
 
@@ -307,6 +307,36 @@ class ResultRow(Base):
     case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"), primary_key=True)
     result: Mapped[dict[str, Any]]
     recorded_at: Mapped[datetime]
+
+
+class DerivedSeriesRow(Base):
+    """A series of a result, so that a viewer's question finds it; what it is stands in the result."""
+
+    __tablename__ = "derived_series"
+    __table_args__ = (UniqueConstraint("case_id", "series_instance_uid"),)
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    case_id: Mapped[str] = mapped_column(String(64), ForeignKey("cases.case_id"))
+    series_instance_uid: Mapped[str] = mapped_column(index=True)
+    study_instance_uid: Mapped[str] = mapped_column(index=True)
+    modality: Mapped[str]
+    description: Mapped[str]
+    instance_count: Mapped[int]
+
+
+class DerivedInstanceRow(Base):
+    """An instance of it."""
+
+    __tablename__ = "derived_instances"
+
+    id: Mapped[int] = mapped_column(RowId, primary_key=True)
+    series_row_id: Mapped[int] = mapped_column(ForeignKey("derived_series.id"), index=True)
+    sop_instance_uid: Mapped[str] = mapped_column(index=True)
+    sop_class_uid: Mapped[str]
+    transfer_syntax_uid: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64))
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    instance_number: Mapped[int]
 
 
 class DerivedObjectRow(Base):

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
+from storage.holdings import KEYS
 from storage.records import Rejection
 
 from .. import settings as node_settings
@@ -105,7 +106,7 @@ def statement() -> str:
         line
         for section in (
             *(_head(), _services(), _storage_scp(), _announcements(), _policies()),
-            *(_sending(), _taking_back(), _derived(), _rest()),
+            *(_dicomweb(), _sending(), _taking_back(), _derived(), _rest()),
         )
         for line in section
     )
@@ -141,10 +142,50 @@ def _services() -> Iterator[str]:
             ("Query", _named(PATIENT_ROOT_FIND), "yes", "no"),
             ("Query", _named(STUDY_ROOT_FIND), "yes", "no"),
             *(("Retrieve", _named(retrieval), "yes", "no") for retrieval in RETRIEVALS),
-            ("DICOMweb", "QIDO-RS studies and series, WADO-RS study and series, as user agent", "yes", "no"),
+            ("DICOMweb", "QIDO-RS, WADO-RS, STOW-RS (as user agent: studies and series)", "yes", "yes"),
         ),
     )
-    yield "The node answers no query and hands out no instance. It has no DICOMweb service of its own."
+    yield "The node answers no query and hands out no instance over DIMSE."
+    yield ""
+
+
+def _dicomweb() -> Iterator[str]:
+    yield "## DICOMweb as origin server"
+    yield ""
+    yield (
+        "Below `/dicom-web` of `web.port`, for logins and for keys with the scope `dicomweb`. Held and shown are "
+        "received instances in use, and the derived series of cases that were accepted: nothing in quarantine or set "
+        "aside, and nothing derived that waits for review, was rejected, withdrawn or replaced."
+    )
+    yield ""
+    yield from _table(
+        ("Service", "What", "How"),
+        (
+            ("QIDO-RS", "studies, series, instances", "`includefield`, `limit`, `offset`; DICOM JSON"),
+            (
+                "WADO-RS",
+                "study, series, instance",
+                (
+                    "`multipart/related; type=application/dicom`, one instance also alone; as stored "
+                    "(`transfer-syntax=*`) or, where it can be written, Explicit VR Little Endian or the one asked for"
+                ),
+            ),
+            ("WADO-RS", "metadata", "DICOM JSON with BulkDataURI"),
+            ("WADO-RS", "frames", "`application/octet-stream`, as stored or uncompressed"),
+            ("WADO-RS", "rendered, thumbnail", "`image/jpeg`, `image/png`; `window`, `viewport`, `quality`"),
+            ("WADO-RS", "bulkdata", "`application/octet-stream`"),
+            ("STOW-RS", "studies, study", "`multipart/related; type=application/dicom`; role reviewer or more"),
+        ),
+    )
+    yield "Keys that are matched (single value, list of UIDs, wildcard, range of dates and times, universal):"
+    yield ""
+    yield from _table(("Level", "Keys"), ((level.value, ", ".join(keys)) for level, keys in KEYS.items()))
+    yield (
+        "Names match whatever the case of their letters; there is no fuzzy matching and none of dates combined with "
+        "times. A key that is not matched is named in a Warning header. Attributes that are asked for and are no keys "
+        "are read from the header of the first instance. Headers are handed out as they came, also those of a patient "
+        "who was merged since; queries answer with the patient of today."
+    )
     yield ""
 
 

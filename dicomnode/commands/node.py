@@ -82,7 +82,7 @@ def serve(config: Config = None) -> None:
         ),
         Notifier(settings, Notices(database), cases, catalogue, outbox),
         AdtListener(settings, Changes(catalogue, partial(admission_id, catalogue, store))),
-        WebServer(WebParts(settings, database, store, audit, live, ready)),
+        WebServer(WebParts(settings, database, store, audit, live, ready, take=server.take)),
     )
     for state in CaseState:
         CASES.labels(state.value).set_function(partial(cases.count, state))

@@ -3,7 +3,7 @@
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from . import account, login, overview, probes
+from . import account, login, overview, probes, qido, stow, wado
 from .door import Door
 from .guard import check_routes
 from .pages import HERE
@@ -15,6 +15,9 @@ ROUTERS: tuple[APIRouter, ...] = (
     login.router,
     overview.router,
     account.router,
+    qido.router,
+    wado.router,
+    stow.router,
 )
 """One a file; the order matters only where two would answer the same path."""
 

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from storage.api_keys import ApiKeys
 from storage.cases import Cases
 from storage.catalogue import Catalogue
+from storage.holdings import Holdings
 from storage.objects import ObjectStore
 from storage.outbox import Outbox
 from storage.people import People
@@ -19,6 +20,7 @@ from storage.web_sessions import WebSessions
 
 from ...observe.audit_trail import AuditTrail
 from ...observe.health import Check
+from ...receive.outcome import Take
 from ...settings import Settings
 from .throttle import Throttle
 
@@ -28,7 +30,7 @@ class WebParts:
     """The memory, the settings and the checks that say whether the node is well.
 
     `live` are checks that only this process can fail, `ready` also those of what it needs. `closing` is set when the
-    server stops, for answers that would go on for ever.
+    server stops, for answers that would go on for ever. Without `take` nothing can be stored over the web.
     """
 
     settings: Settings
@@ -39,11 +41,17 @@ class WebParts:
     ready: Mapping[str, Check] = field(default_factory=dict)
     closing: threading.Event = field(default_factory=threading.Event)
     throttle: Throttle = field(default_factory=Throttle)
+    take: Take | None = None
 
     @property
     def catalogue(self) -> Catalogue:
         """What was received."""
         return Catalogue(self.database)
+
+    @property
+    def holdings(self) -> Holdings:
+        """What viewers may see."""
+        return Holdings(self.database)
 
     @property
     def cases(self) -> Cases:

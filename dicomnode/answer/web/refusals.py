@@ -22,7 +22,7 @@ from storage.errors import (
     UnknownRecordError,
 )
 
-from ...errors import NodeError, PeerError
+from ...errors import NodeError, PeerError, UndecodableError
 from ...observe.logs import account
 from .headers import headers_for
 
@@ -45,6 +45,14 @@ class WrongRequestError(RefusalError):
     """What was sent makes no sense; the sentence says what would."""
 
 
+class BadQueryError(RefusalError):
+    """A parameter of a query makes no sense (PS3.18 8.7.4)."""
+
+
+class NotAcceptableError(RefusalError):
+    """What is asked for is not written in any form that the request accepts."""
+
+
 class TooManyError(RefusalError):
     """Too often; `wait_s` says when again."""
 
@@ -58,6 +66,9 @@ STATUSES: Mapping[type[Exception], HTTPStatus] = {
     ForbiddenError: HTTPStatus.FORBIDDEN,
     TooManyError: HTTPStatus.TOO_MANY_REQUESTS,
     WrongRequestError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    BadQueryError: HTTPStatus.BAD_REQUEST,
+    NotAcceptableError: HTTPStatus.NOT_ACCEPTABLE,
+    UndecodableError: HTTPStatus.NOT_ACCEPTABLE,
     UnknownRecordError: HTTPStatus.NOT_FOUND,
     AlreadyThereError: HTTPStatus.CONFLICT,
     IllegalTransitionError: HTTPStatus.CONFLICT,
