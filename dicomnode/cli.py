@@ -14,6 +14,7 @@ from storage.errors import StorageError
 from .commands import (
     aligned,
     audit,
+    backup,
     benchmark,
     conflicts,
     conformance,
@@ -24,6 +25,7 @@ from .commands import (
     ledger,
     node,
     peers,
+    support,
     train,
     upkeep,
 )
@@ -57,6 +59,9 @@ app.add_typer(audit.audit_app, name="audit")
 app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)
 app.command()(upkeep.migrate)
+app.command()(support.support_bundle)
+app.command()(backup.backup)
+app.command()(backup.restore)
 app.command()(conformance.conformance)
 app.command()(train.train)
 

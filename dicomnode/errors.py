@@ -15,6 +15,7 @@ NodeError
 │   └── DifferentPatientsError   the series are not of one patient
 ├── EncodeError              a result that cannot be written as the object that it should be
 ├── MessageError             an HL7 message that cannot be carried out
+├── BackupError              a backup that cannot be made or brought back
 ├── ExportError              what cannot be given away, or not there
 └── PeerError                another node did not do its part; a later try can help
     ├── PeerUnreachableError     no association
@@ -86,6 +87,10 @@ class EncodeError(NodeError):
 
 class MessageError(NodeError):
     """The message cannot be carried out as it is."""
+
+
+class BackupError(NodeError):
+    """A backup cannot be made or brought back."""
 
 
 class ExportError(NodeError):

@@ -46,6 +46,11 @@ def head_revision() -> str:
     return head
 
 
+def knows(revision: str) -> bool:
+    """Whether this version has a way from `revision`."""
+    return revision in {step.revision for step in ScriptDirectory.from_config(_configuration()).walk_revisions()}
+
+
 @contextmanager
 def _known(revision: str) -> Iterator[None]:
     try:

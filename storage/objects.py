@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import os
 import re
+import shutil
 import tempfile
 import time
 import uuid
@@ -142,6 +143,35 @@ class ObjectStore:
             self._refuse_when_full(0)
             return cast(BinaryIO, tempfile.TemporaryFile(dir=self._incoming))
 
+    def adopt(self, file: Path, digest: str, *, link: bool = False, check: bool = False) -> bool:
+        """Keep the object that lies in `file` of another store, with the time at which it was put; whether it is new.
+
+        It outlives a power cut after the next `sync`. `link`: as another name of the same file, where that can be.
+        `check`: what is here already is read, and replaced when it is damaged. Raises `CorruptObjectError` when the
+        file does not have the digest, `UnknownRecordError` when it is gone.
+        """
+        place = self._place(digest)
+        with _translated(f"the object {digest} cannot be copied"):
+            try:
+                size = file.stat().st_size
+                if place.exists() and place.stat().st_size == size and not (check and not _has_digest(place, digest)):
+                    return False
+                self._refuse_when_full(0 if link else size)
+                temporary = self._incoming / uuid.uuid4().hex
+                if not (link and _linked(file, temporary)):
+                    shutil.copy2(file, temporary)
+            except FileNotFoundError as error:
+                raise UnknownRecordError(f"no object {digest} is stored") from error
+            if not _has_digest(temporary, digest):
+                temporary.unlink()
+                raise CorruptObjectError(f"the object {digest} is damaged on disk; restore it from its source")
+            if not self._together:
+                _sync(temporary)
+            temporary.replace(place)
+            if not self._together:
+                _sync(place.parent)
+        return True
+
     def path(self, digest: str) -> Path:
         """Where the object lies. Raises `UnknownRecordError` when it does not."""
         place = self._place(digest)
@@ -168,8 +198,7 @@ class ObjectStore:
 
     def digests(self) -> Iterator[str]:
         """Every object, in order."""
-        for shelf in _shelves(self._root):
-            yield from sorted(file.name for file in shelf.iterdir() if DIGEST.fullmatch(file.name))
+        yield from (file.name for file in objects_below(self._root))
 
     def remove(self, digest: str, put_at: datetime) -> bool:
         """Remove an object that no record names, unless somebody has put it since `put_at`; whether it is gone."""
@@ -266,6 +295,23 @@ class ObjectStore:
         with (self._root / "lock").open("rb") as file:
             fcntl.flock(file, kind)
             yield
+
+
+def objects_below(root: Path) -> Iterator[Path]:
+    """The file of every object below the root of a store, in order, also where nothing can be written."""
+    for shelf in _shelves(root):
+        if shelf.is_dir():
+            yield from sorted(file for file in shelf.iterdir() if DIGEST.fullmatch(file.name))
+
+
+def _linked(file: Path, name: Path) -> bool:
+    try:
+        os.link(file, name)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another file system, or one without links
+        return False
+    return True
 
 
 def _stored(parts: Sequence[EncodedBytes]) -> StoredObject:

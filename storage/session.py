@@ -43,6 +43,11 @@ class Database:
         self._turn = threading.Lock() if self.is_sqlite else None
 
     @property
+    def address(self) -> URL:
+        """Where it is, with its password."""
+        return self._url
+
+    @property
     def is_sqlite(self) -> bool:
         """Whether it is a file."""
         return self._url.get_backend_name() == "sqlite"

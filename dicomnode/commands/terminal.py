@@ -6,13 +6,13 @@ Results go to stdout: tables for people, or one JSON object on one line. Progres
 import contextlib
 import json
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from storage.session import Database
 
@@ -62,3 +62,14 @@ def steps() -> Iterator[Callable[[str], None]]:
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task("starting", total=None)
         yield lambda step: progress.update(task, description=step)
+
+
+Each = Callable[[str, Sequence[str]], Iterator[str]]
+
+
+@contextlib.contextmanager
+def bars() -> Iterator[Each]:
+    """Gives what goes through a list under a name, with a bar on stderr for each list."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        yield lambda name, things: iter(progress.track(things, description=name))

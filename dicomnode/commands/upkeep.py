@@ -25,6 +25,7 @@ from ..receive.ingest import Ingest
 from ..receive.reindex import Origin, origin_of, unnamed
 from ..receive.reindex import reindex as reindex_objects
 from ..settings import PeerSettings, RecipeSettings, Settings
+from .clock import check_clock
 from .terminal import Config, Json, ledger_of, out, settings_from, write_json
 
 ORPHAN_AGE_S = 3600.0
@@ -86,10 +87,11 @@ def examine(
         return
     yield _disk(settings)
     yield _finding("ledger", lambda: _ledger(ledger_of(settings)))
+    yield _finding("clock", lambda: check_clock(settings, ledger_of(settings)))
     store = ObjectStore(settings.storage.path / "objects", settings.storage.reserve_bytes)
     yield _finding("objects", lambda: _objects(store, verify=verify))
     if reindex:
-        yield _finding("reindex", lambda: _reindexed(settings, store, ledger_of(settings)))
+        yield _finding("reindex", lambda: reindexed(settings, store, ledger_of(settings), _ago(BEING_RECEIVED_S)))
     if sweep:
         yield _finding("sweep", lambda: _swept(store, ledger_of(settings)))
     yield _finding("set aside", lambda: _set_aside(Catalogue(ledger_of(settings))))
@@ -181,9 +183,10 @@ def _objects(store: ObjectStore, *, verify: bool) -> str:
     return f"{len(digests)} objects, every digest holds"
 
 
-def _reindexed(settings: Settings, store: ObjectStore, database: Database) -> str:
+def reindexed(settings: Settings, store: ObjectStore, database: Database, before: datetime) -> str:
+    """Enter what was received before and has no record, and say so. Raises `NodeError` for what nobody can read."""
     take = Ingest(store, Catalogue(database), settings)
-    done = reindex_objects(store, take, _is_named(database), _ago(BEING_RECEIVED_S))
+    done = reindex_objects(store, take, _is_named(database), before)
     aside = done.outcomes[AddOutcome.VERSION] + done.outcomes[AddOutcome.CONFLICT]
     said = f"{done.outcomes.total()} received objects were entered again, {aside} of them set aside"
     if done.derived:
