@@ -16,7 +16,7 @@ from storage.catalogue import Catalogue
 from storage.fetches import Fetches
 from storage.records import CaseRecord, CaseState, FusionPlan, PartnerWanted, SeriesRecord
 
-from .match import Completeness, Matching, Said, completeness, group_name, match
+from .match import Completeness, Matching, Said, completeness, group_name, match, normalised_birth_date
 from .observe.metrics import SERIES_COMPLETED
 from .receive.source_count import SourceCount
 from .settings import Settings
@@ -149,8 +149,15 @@ class Scheduler:
 
     def _match(self, series: SeriesRecord, now: datetime) -> None:
         uid = series.series_instance_uid
-        candidates = self._catalogue.series_of_patient_id(series.patient.patient_id)
-        matching = match(series, candidates, self._catalogue.instances, self._settings)
+        candidates = {
+            one.series_instance_uid: one
+            for one in (
+                *self._catalogue.series_of_patient_id(series.patient.patient_id),
+                # Under another ID: a person decides whether it is the same patient.
+                *self._catalogue.series_born_on(normalised_birth_date(series.patient.birth_date)),
+            )
+        }
+        matching = match(series, tuple(candidates.values()), self._catalogue.instances, self._settings)
         self._let_give_way(matching)  # first: the new case says what it replaces
         for decision in matching.decisions:
             self._cases.succeed(decision.plan)

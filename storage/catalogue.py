@@ -142,6 +142,17 @@ class Catalogue:
         )
         return self._records(wanted.order_by(SeriesRow.id))
 
+    def series_born_on(self, birth_date: str) -> tuple[SeriesRecord, ...]:
+        """Complete series, not made here, of patients with that birth date, as it is written; of an empty one none."""
+        if not birth_date:
+            return ()
+        wanted = series_query().where(
+            SeriesRow.patient_birth_date == birth_date,
+            SeriesRow.state == SeriesState.COMPLETE,
+            SeriesRow.own_output.is_(False),
+        )
+        return self._records(wanted.order_by(SeriesRow.id))
+
     def list_series(self, limit: int = 100, state: SeriesState | None = None) -> tuple[SeriesRecord, ...]:
         """The newest series first."""
         wanted = series_query().order_by(SeriesRow.last_received_at.desc(), SeriesRow.id.desc()).limit(limit)

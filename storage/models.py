@@ -99,7 +99,7 @@ class SeriesRow(Base):
     study_row_id: Mapped[int] = mapped_column(ForeignKey("studies.id"), index=True)
     patient_row_id: Mapped[int] = mapped_column(ForeignKey("patients.id"), index=True)
     patient_name: Mapped[str]
-    patient_birth_date: Mapped[str]
+    patient_birth_date: Mapped[str] = mapped_column(index=True)
     patient_sex: Mapped[str]
     modality: Mapped[str]
     sop_class_uid: Mapped[str]

@@ -131,7 +131,28 @@ def ingest(
     out.print(table)
 
 
+def match(
+    size: SizeOption = Size.SMALL,
+    folder: Annotated[Path | None, typer.Option("--out", help="Where the page match.md goes.")] = None,
+    json: Json = False,
+) -> None:
+    """Matching: generated pairs of patient records and studies, of which the right answer is known."""
+    from .benchmarking_match import measure_matching
+
+    values = measure_matching(folder, whole=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    table = Table("what", "goal", "measured")
+    table.add_row("two people held to be one", "0", str(values["false_matches"]))
+    table.add_row("of one person: match or put up for a person", "95 %", f"{values['found_or_quarantined']:.1%}")
+    table.add_row("right series", "99 %", f"{values['right']:.1%}")
+    table.add_row("every series explained", "100 %", f"{values['explained']:.1%}")
+    out.print(table)
+
+
 benchmark_app.command()(register)
+benchmark_app.command()(match)
 benchmark_app.command()(ingest)
 benchmark_app.command()(fuse)
 benchmark_app.command()(case)

@@ -13,13 +13,27 @@ from enum import StrEnum
 
 from storage.records import PatientIdentity, SeriesRecord
 
-PLACEHOLDER_DATES = frozenset({"19000101", "18000101", "18991230", "19010101", "19700101", "00010101", "99991231"})
-"""Birth dates that programs write for "unknown"."""
+PLACEHOLDER_DATES = frozenset({"19000101", "19010101", "19700101", "19110911", "99991231"})
+"""Birth dates that programs and people write for "unknown"."""
 
-PLACEHOLDER_NAMES = frozenset(
-    {"ANON", "ANONYM", "ANONYMOUS", "ANONYMIZED", "ANONYMISED", "UNKNOWN", "NONAME", "NO NAME"}
+FIRST_YEAR = "1900"
+"""Nobody who is examined was born before; what says so is a placeholder (18991230, 18581117, 11111111)."""
+
+PLACEHOLDER_NAME = re.compile(
+    r"AN+ONYM\w*|ANON|UN-?KNOWN\w*|UNBEKANNT\w*|INCONNU\w*|DESCONOCID\w*|SCONOSCIUT\w*|UNIDENTIFIED|NO ?NAME|NAMENLOS"
+    r"|NOTFALL\w*|EMERGENCY|URGENCE|TRAUMA|TEST\w*|PHANTOM\w*|PATIENT|NN|N N|X{2,}|Z{3,}|NONE|MALE|FEMALE"
+    r"|(?:JOHN|JANE) DOE|DOE (?:JOHN|JANE)"
 )
-"""Names that programs write for "unknown"."""
+"""Names, or family names, that programs and people write for "unknown"."""
+
+PLACEHOLDER_ID = re.compile(
+    r"(.)\1*|0*(?:1234|12345|123456|1234567|12345678)"
+    r"|UN-?KNOWN|AN+ONYM\w*|ANON|NONE|N/?A|NIL|NULL|TEST\w*|PHANTOM\w*"
+)
+"""Patient IDs that stand for none: a repeated sign, counting, or a word. Many people share them."""
+
+PREFIX = 3
+"""Its place among the components of a name."""
 
 VETOING_SEXES = frozenset({"M", "F"})
 """`O` and anything else is written for "not known" too often to contradict."""
@@ -48,13 +62,15 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
     agreeing, disagreeing = _factors(a, b)
     if not (normalised_id(a) and normalised_id(b)):
         return IdentityVerdict(Sameness.DIFFERENT, "an empty patient ID never matches", agreeing, disagreeing)
-    if normalised_id(a) != normalised_id(b):
-        return IdentityVerdict(Sameness.DIFFERENT, "the patient IDs differ", agreeing, disagreeing)
     issuers = {a.issuer.strip(), b.issuer.strip()}
-    if len(issuers) > 1 and "" not in issuers:
-        return IdentityVerdict(
-            Sameness.DIFFERENT, "the patient IDs were issued by different domains", agreeing, disagreeing
-        )
+    if apart := _kept_apart(a, b, issuers):
+        if disagreeing or agreeing != ("birth date", "name"):
+            return IdentityVerdict(Sameness.DIFFERENT, apart, agreeing, disagreeing)
+        reason = f"{apart}, but birth date and name agree: merged, typed wrong, or two people of one name"
+        return IdentityVerdict(Sameness.DOUBT, reason, agreeing, ("patient ID",))
+    if _is_stopgap(a):
+        reason = "the patient IDs are equal, but stand for none: many people share such an ID"
+        return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
     if disagreeing:
         reason = f"the patient IDs are equal, but {_and(disagreeing)} disagree"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
@@ -65,6 +81,19 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
         reason = "the patient IDs are equal, but neither birth date nor name is there to confirm them"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
     return IdentityVerdict(Sameness.MATCH, f"patient ID, issuer and {_and(agreeing)} agree", agreeing, disagreeing)
+
+
+def _kept_apart(a: PatientIdentity, b: PatientIdentity, issuers: set[str]) -> str:
+    """How the IDs differ, if they do."""
+    if normalised_id(a) != normalised_id(b):
+        return "the patient IDs differ"
+    if len(issuers) > 1 and "" not in issuers:
+        return "the patient IDs were issued by different domains"
+    return ""
+
+
+def _is_stopgap(identity: PatientIdentity) -> bool:
+    return bool(PLACEHOLDER_ID.fullmatch(normalised_id(identity).upper()))
 
 
 def patient_of_both(a: SeriesRecord, b: SeriesRecord) -> IdentityVerdict:
@@ -95,21 +124,31 @@ def normalised_birth_date(value: str) -> str:
     """Eight digits, or nothing for an absent, impossible or placeholder date. `YYYY.MM.DD` is the retired form."""
     digits = re.sub(r"[.\-/\s]", "", value)
     plausible = re.fullmatch(r"[12]\d{3}(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])", digits)
-    return digits if plausible and digits not in PLACEHOLDER_DATES else ""
+    return digits if plausible and digits >= FIRST_YEAR and digits not in PLACEHOLDER_DATES else ""
 
 
 def normalised_name(value: str) -> dict[str, str]:
-    """The alphabetic and the ideographic group of a person name (PS3.5 6.2.1), each where it is present."""
+    """The alphabetic and the ideographic group of a person name (PS3.5 6.2.1), each where it is present.
+
+    A prefix, the fourth component, is left out: a title tells nobody from another.
+    """
     groups = unicodedata.normalize("NFKC", value).upper().split("=")
     named = {
-        kind: "^".join(" ".join(component.split()) for component in group.split("^")).rstrip("^ ")
+        kind: _without_prefix([" ".join(component.split()) for component in group.split("^")])
         for kind, group in zip(("alphabetic", "ideographic"), groups, strict=False)
     }
     return {kind: name for kind, name in named.items() if name.strip("^ ") and not _is_placeholder(name)}
 
 
+def _without_prefix(components: list[str]) -> str:
+    return "^".join("" if number == PREFIX else part for number, part in enumerate(components)).rstrip("^ ")
+
+
 def _is_placeholder(name: str) -> bool:
-    return name.replace("^", " ").strip() in PLACEHOLDER_NAMES
+    """As a whole, or by its family name: Unknown^Male, Test^Patient."""
+    family = name.split("^")[0]
+    whole = " ".join(name.replace("^", " ").split())
+    return bool(PLACEHOLDER_NAME.fullmatch(whole) or PLACEHOLDER_NAME.fullmatch(family))
 
 
 def _factors(a: PatientIdentity, b: PatientIdentity) -> tuple[tuple[str, ...], tuple[str, ...]]:

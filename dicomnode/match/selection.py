@@ -4,6 +4,7 @@ Only series without an obstacle (see `serving`) come here. The criteria are aske
 in which two series differ decides, and is the reason that the plan keeps.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from storage.records import InstanceRecord, SeriesRecord
 
 from .attenuation import Attenuation, AttenuationVerdict, attenuation_of
 from .extent import Extent, extent_of, one_phase, slices_of
-from .headers import number, numbers, text, texts
+from .headers import number, numbers, spoken, text, texts
 from .sequences import Sequence as MrSequence
 from .sequences import SequenceKind, sequence_of
 from .serving import is_derived
@@ -23,9 +24,16 @@ Instances = Callable[[str], Sequence[InstanceRecord]]
 COVERAGE_STEP_MM = 10
 """Coverages that differ by less are equal: reconstructions of one acquisition end at slightly different slices."""
 
-SHARP_KERNELS = ("LUNG", "BONE", "EDGE", "ULTRA", "SHARP", "DETAIL", "FC5", "FC8", "YC", "YD", "E")
+SHARP_KERNELS = ("LUNG", "BONE", "EDGE", "ULTRA", "SHARP", "DETAIL", "FC3", "FC5", "FC8", "YB", "YC", "YD")
+SHARP_LETTERS = frozenset({"D", "E", "L"})
 SHARPEST_SOFT_KERNEL = 59
-"""Kernels that raise noise and edges, by their beginning; Siemens numbers them (B70f, Br64), sharp above this."""
+"""Kernels that raise noise and edges, by their beginning, or Philips' letters; Siemens numbers them (B70f, Br64), and
+they are sharp above this."""
+
+
+SHARP_WORDS = re.compile(
+    r" (?:LUNGE?|BONE(?:PLUS)?|KNOCHEN|EDGE|ULTRA|SHARP|DETAIL|Y[CD]|FC[358]\d|[BHUI][LR]?(?:6[0-9]|[7-9]\d)[FSH]?) "
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,8 @@ class Criterion:
 def select(candidates: Sequence[SeriesRecord], instances: Instances) -> Selection:
     """The best of `candidates` (at least one). Their order does not matter."""
     known = [_look_at(series, instances) for series in candidates]
-    originals = {_acquisition(one) for one in known if not is_derived(one.series)}
-    known = [replace(one, behind_original=is_derived(one.series) and _acquisition(one) in originals) for one in known]
+    originals = [one for one in known if not is_derived(one.series)]
+    known = [replace(one, behind_original=any(_stands_for(other, one) for other in originals)) for one in known]
     best, *others = sorted(known, key=lambda one: [criterion.rank(one) for criterion in CRITERIA])
     return Selection(best.series, best.instances, (*_why(best), *(_why_not(one, best) for one in others)))
 
@@ -95,6 +103,13 @@ def _measure(series: SeriesRecord, used: Sequence[InstanceRecord]) -> Extent:
     if extent.spacing_mm is not None or not spacing:
         return extent
     return replace(extent, spacing_mm=abs(spacing), coverage_mm=abs(spacing) * extent.images)
+
+
+def _stands_for(original: Candidate, one: Candidate) -> bool:
+    """Whether `one` is DERIVED of the acquisition of which `original` shows as much."""
+    if not is_derived(one.series) or _acquisition(original) != _acquisition(one):
+        return False
+    return (original.extent.coverage_mm or 0) > (one.extent.coverage_mm or 0) - COVERAGE_STEP_MM
 
 
 def _acquisition(one: Candidate) -> tuple[str, ...]:
@@ -152,10 +167,14 @@ def _is_moving_picture(one: Candidate) -> bool:
 
 
 def _has_sharp_kernel(one: Candidate) -> bool:
-    for kernel in texts(one.series.header, "ConvolutionKernel"):
+    kernels = texts(one.series.header, "ConvolutionKernel")
+    if not kernels:  # then the description may name it
+        return bool(SHARP_WORDS.search(spoken(one.series.header)))
+    for kernel in kernels:
         digits = "".join(char for char in kernel if char.isdigit())[:2]
         siemens = kernel[0] in "BHUIQ" and digits and not kernel.startswith("BONE")
-        if int(digits) > SHARPEST_SOFT_KERNEL if siemens else kernel.startswith(SHARP_KERNELS):
+        named = kernel.startswith(SHARP_KERNELS) or kernel in SHARP_LETTERS
+        if int(digits) > SHARPEST_SOFT_KERNEL if siemens else named:
             return True
     return False
 
@@ -178,12 +197,12 @@ CRITERIA: tuple[Criterion, ...] = (
         lambda one: -round((one.extent.coverage_mm or 0) / COVERAGE_STEP_MM),
         lambda one: f"it covers less, {one.extent.coverage_mm or 0:.0f} mm",
     ),
+    Criterion(_has_sharp_kernel, lambda _: "its reconstruction kernel is a sharp one"),
     Criterion(
         lambda one: round(one.extent.spacing_mm or 99, 1),
         lambda one: f"its slices are farther apart, {one.extent.spacing_mm or 99:.3g} mm",
     ),
     Criterion(_pixel_spacing, lambda one: f"its pixels are coarser, {_pixel_spacing(one):g} mm"),
-    Criterion(_has_sharp_kernel, lambda _: "its reconstruction kernel is a sharp one"),
     Criterion(lambda one: -one.extent.images, lambda one: f"it has fewer images, {one.extent.images}"),
     Criterion(
         lambda one: -(number(one.series.header, "AcquisitionNumber") or 0),
@@ -192,4 +211,4 @@ CRITERIA: tuple[Criterion, ...] = (
     Criterion(_series_number, lambda _: "equal in everything else, with a higher series number"),
     Criterion(lambda one: one.series.series_instance_uid, lambda _: "equal in everything"),
 )
-"""Best first: right quantity and contrast, then one still volume, then originals, coverage and fineness."""
+"""Best first: right quantity and contrast, one still volume, originals, coverage, soft tissue, then fineness."""

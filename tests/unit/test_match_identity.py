@@ -22,10 +22,16 @@ from tests.fixtures.series_records import ADA
     [
         ({}, Sameness.MATCH, "birth date and name agree"),
         ({"patient_id": " 4711 "}, Sameness.MATCH, "agree"),
-        ({"patient_id": "04711"}, Sameness.DIFFERENT, "IDs differ"),
-        ({"patient_id": "4711a"}, Sameness.DIFFERENT, "IDs differ"),
+        ({"patient_id": "04711"}, Sameness.DOUBT, "IDs differ, but birth date and name agree"),
+        ({"patient_id": "4711a"}, Sameness.DOUBT, "IDs differ, but birth date and name agree"),
+        ({"patient_id": "4712", "name": "LOVELACE^ANNE"}, Sameness.DIFFERENT, "IDs differ"),
+        ({"patient_id": "4712", "birth_date": ""}, Sameness.DIFFERENT, "IDs differ"),
+        ({"patient_id": "4712", "sex": "M"}, Sameness.DIFFERENT, "IDs differ"),
         ({"patient_id": ""}, Sameness.DIFFERENT, "empty"),
-        ({"issuer": "CLINIC"}, Sameness.DIFFERENT, "different domains"),
+        ({"issuer": "CLINIC"}, Sameness.DOUBT, "different domains, but birth date and name agree"),
+        ({"issuer": "CLINIC", "name": "BYRON^ADA"}, Sameness.DIFFERENT, "different domains"),
+        ({"name": "LOVELACE^ADA^^DR"}, Sameness.MATCH, "name agree"),
+        ({"name": "UNKNOWN^FEMALE", "birth_date": "18581117"}, Sameness.DOUBT, "neither birth date nor name"),
         ({"issuer": ""}, Sameness.DOUBT, "only one names its issuer"),
         ({"name": "lovelace^ada^^^ "}, Sameness.MATCH, "name agree"),
         ({"name": "Lovelace ^ Ada"}, Sameness.MATCH, "name agree"),
@@ -49,6 +55,19 @@ def test_identity_is_confirmed_by_a_second_factor(changes: dict[str, str], expec
     verdict = same_patient(ADA, replace(ADA, **changes))
     assert verdict.sameness is expected
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize("stopgap", ["0", "000000", "123456", "UNKNOWN", "Anonymous", "test"])
+def test_an_id_that_many_share_never_matches(stopgap: str) -> None:
+    """Also where everything else agrees."""
+    nobody = replace(ADA, patient_id=stopgap)
+    assert same_patient(nobody, nobody).sameness is Sameness.DOUBT
+
+
+@pytest.mark.parametrize("name", ["Doe^John", "JOHN^DOE", "NN^NN", "XXX", "Notfall^1", "TEST^PATIENT", "Trauma^Alpha"])
+def test_names_for_nobody_say_nothing(name: str) -> None:
+    assert normalised_name(name) == {}
+    assert normalised_name("DOE^MARY") == {"alphabetic": "DOE^MARY"}
 
 
 def test_two_empty_ids_are_not_one_patient() -> None:

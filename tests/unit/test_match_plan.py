@@ -131,7 +131,15 @@ def test_an_identity_in_doubt_is_quarantined_with_its_reason() -> None:
     assert "name disagree" in decision.cause
 
 
-@pytest.mark.parametrize("change", [{"issuer": "CLINIC"}, {"patient_id": "4712"}, {"patient_id": ""}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"issuer": "CLINIC", "name": "BYRON^ADA"},
+        {"patient_id": "4712", "birth_date": ""},
+        {"patient_id": "4712", "sex": "M"},
+        {"patient_id": ""},
+    ],
+)
 def test_different_patients_make_no_plan(change: dict[str, str]) -> None:
     assert decide(node(CTMR), mr(patient=replace(ADA, **change)), ct()) == ()
 

@@ -33,9 +33,20 @@ def choose(*series: MadeSeries) -> Selection:
         (pet("1.1", slices=20), pet("1.2", positions=[3.0 * i for i in range(20)] * 6), "it has 6 phases"),
         (pet("1.1", slices=20), pet("1.2", SeriesType=["GATED", "IMAGE"]), "gated"),
         (
-            pet("1.1", slices=20),
-            pet("1.2", slices=60, image_type=("DERIVED", "SECONDARY")),
+            pet("1.1", slices=30, spacing_mm=4.0),
+            pet("1.2", slices=60, spacing_mm=2.0, image_type=("DERIVED", "SECONDARY")),
             "DERIVED, and an ORIGINAL of the same acquisition",
+        ),
+        (pet("1.1", slices=60, image_type=("DERIVED", "PRIMARY")), pet("1.2", slices=20), "covers less, 60 mm"),
+        (
+            ct("1.1", spacing_mm=5.0, slices=24),
+            ct("1.2", ConvolutionKernel="B70f", spacing_mm=1.0, slices=120),
+            "sharp",
+        ),
+        (
+            ct("1.1", spacing_mm=5.0, slices=24),
+            ct("1.2", ConvolutionKernel="", description="LUNG 1.0", spacing_mm=1.0, slices=120),
+            "sharp",
         ),
         (
             pet("1.1", slices=60, image_type=("DERIVED", "SECONDARY"), **LATER),
