@@ -16,7 +16,7 @@ from storage.catalogue import Catalogue
 from storage.fetches import Fetches
 from storage.records import CaseRecord, CaseState, FusionPlan, PartnerWanted, SeriesRecord
 
-from .match import Completeness, Matching, Said, completeness, group_name, match, normalised_birth_date
+from .match import Completeness, Matching, Said, completeness, group_name, match, telling_birth_date
 from .observe.metrics import SERIES_COMPLETED
 from .receive.source_count import SourceCount
 from .settings import Settings
@@ -154,7 +154,7 @@ class Scheduler:
             for one in (
                 *self._catalogue.series_of_patient_id(series.patient.patient_id),
                 # Under another ID: a person decides whether it is the same patient.
-                *self._catalogue.series_born_on(normalised_birth_date(series.patient.birth_date)),
+                *self._catalogue.series_born_on(telling_birth_date(series.patient)),
             )
         }
         matching = match(series, tuple(candidates.values()), self._catalogue.instances, self._settings)

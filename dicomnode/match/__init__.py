@@ -2,7 +2,7 @@
 
 from .check import check_pair
 from .completeness import Completeness, Evidence, Said, completeness, evidence
-from .identity import IdentityVerdict, Sameness, normalised_birth_date, patient_key, same_patient
+from .identity import IdentityVerdict, Sameness, patient_key, same_patient, telling_birth_date
 from .pairing import GroupName, group_name
 from .plan import MatchDecision, Matching, explain, match, plan_for
 
@@ -21,8 +21,8 @@ __all__ = [
     "explain",
     "group_name",
     "match",
-    "normalised_birth_date",
     "patient_key",
     "plan_for",
     "same_patient",
+    "telling_birth_date",
 ]

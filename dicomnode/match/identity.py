@@ -64,7 +64,7 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
         return IdentityVerdict(Sameness.DIFFERENT, "an empty patient ID never matches", agreeing, disagreeing)
     issuers = {a.issuer.strip(), b.issuer.strip()}
     if apart := _kept_apart(a, b, issuers):
-        if disagreeing or agreeing != ("birth date", "name"):
+        if disagreeing or agreeing != ("birth date", "name") or not (telling_birth_date(a) and telling_birth_date(b)):
             return IdentityVerdict(Sameness.DIFFERENT, apart, agreeing, disagreeing)
         reason = f"{apart}, but birth date and name agree: merged, typed wrong, or two people of one name"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, ("patient ID",))
@@ -81,6 +81,19 @@ def same_patient(a: PatientIdentity, b: PatientIdentity) -> IdentityVerdict:
         reason = "the patient IDs are equal, but neither birth date nor name is there to confirm them"
         return IdentityVerdict(Sameness.DOUBT, reason, agreeing, disagreeing)
     return IdentityVerdict(Sameness.MATCH, f"patient ID, issuer and {_and(agreeing)} agree", agreeing, disagreeing)
+
+
+def telling_birth_date(identity: PatientIdentity) -> str:
+    """The birth date by which to look for a person under another ID, or nothing where it and the name tell too little.
+
+    Too little are a name of one word, and the first of January, which is written where only the year is known.
+    """
+    born = normalised_birth_date(identity.birth_date)
+    whole = any(
+        len(re.split(r"[\^ ]+", name.strip("^ "))) > 1 or (kind == "ideographic" and len(name) > 1)
+        for kind, name in normalised_name(identity.name).items()
+    )
+    return "" if born.endswith("0101") or not whole else born
 
 
 def _kept_apart(a: PatientIdentity, b: PatientIdentity, issuers: set[str]) -> str:

@@ -382,3 +382,17 @@ def test_another_id_under_which_all_else_agrees_is_put_up_for_a_person(template:
         (case,) = node.live()
         assert case.state is CaseState.QUARANTINED
         assert "the patient IDs differ, but birth date and name agree" in node.cases.events(case.case_id)[0].cause
+
+
+def test_two_namesakes_of_one_day_with_all_their_own_make_no_case_for_a_person(template: Path) -> None:
+    """Whoever certainly is the patient comes first, in whatever order they come."""
+    other = replace(ADA, patient_id="4117")
+    theirs = ct("1.4.1", patient=other, study="1.4"), pet("1.4.2", patient=other, study="1.4")
+    for arrivals in ((ct(), theirs[1], pet(), theirs[0]), (*theirs, ct(), pet())):
+        with fresh_node(template, PETCT) as node:
+            for one in arrivals:
+                node.receive(*one.instances)
+                node.wait()
+            live = node.live()
+            assert [case.state for case in live] == [CaseState.QUEUED, CaseState.QUEUED]
+            assert {case.plan.series_instance_uids for case in live} == {("1.3.1", "1.3.2"), ("1.4.1", "1.4.2")}

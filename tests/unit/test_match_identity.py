@@ -12,6 +12,7 @@ from dicomnode.match.identity import (
     normalised_name,
     patient_key,
     same_patient,
+    telling_birth_date,
 )
 from storage.records import PatientIdentity
 from tests.fixtures.series_records import ADA
@@ -27,6 +28,7 @@ from tests.fixtures.series_records import ADA
         ({"patient_id": "4712", "name": "LOVELACE^ANNE"}, Sameness.DIFFERENT, "IDs differ"),
         ({"patient_id": "4712", "birth_date": ""}, Sameness.DIFFERENT, "IDs differ"),
         ({"patient_id": "4712", "sex": "M"}, Sameness.DIFFERENT, "IDs differ"),
+        ({"patient_id": "4712", "name": "LOVELACE"}, Sameness.DIFFERENT, "IDs differ"),
         ({"patient_id": ""}, Sameness.DIFFERENT, "empty"),
         ({"issuer": "CLINIC"}, Sameness.DOUBT, "different domains, but birth date and name agree"),
         ({"issuer": "CLINIC", "name": "BYRON^ADA"}, Sameness.DIFFERENT, "different domains"),
@@ -55,6 +57,24 @@ def test_identity_is_confirmed_by_a_second_factor(changes: dict[str, str], expec
     verdict = same_patient(ADA, replace(ADA, **changes))
     assert verdict.sameness is expected
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("changes", "tells"),
+    [
+        ({}, True),
+        ({"name": "Lovelace Ada"}, True),
+        ({"name": "=王^小东"}, True),
+        ({"name": "LOVELACE^^^DR"}, False),
+        ({"birth_date": "19150101"}, False),
+        ({"birth_date": "19000101"}, False),
+    ],
+)
+def test_a_thin_record_is_not_looked_for_under_another_id(changes: dict[str, str], tells: bool) -> None:
+    """Else every namesake of a common name, and everybody whose year only is known, would be a case to look at."""
+    one = replace(ADA, **changes)
+    assert bool(telling_birth_date(one)) is tells
+    assert (same_patient(one, replace(one, patient_id="4712")).sameness is Sameness.DOUBT) is tells
 
 
 @pytest.mark.parametrize("stopgap", ["0", "000000", "123456", "UNKNOWN", "Anonymous", "test"])
