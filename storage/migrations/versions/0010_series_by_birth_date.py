@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0009_birth_dates"
-down_revision = "0008_announcements"
+revision = "0010_birth_dates"
+down_revision = "0009_notices"
 branch_labels = None
 depends_on = None
 
