@@ -143,13 +143,14 @@ class Catalogue:
         return self._records(wanted.order_by(SeriesRow.id))
 
     def series_born_on(self, birth_date: str) -> tuple[SeriesRecord, ...]:
-        """Complete series, not made here, of patients with that birth date, as it is written; of an empty one none."""
+        """Complete series, not made here, not in quarantine, of patients with that birth date as it is written."""
         if not birth_date:
             return ()
         wanted = series_query().where(
             SeriesRow.patient_birth_date == birth_date,
             SeriesRow.state == SeriesState.COMPLETE,
             SeriesRow.own_output.is_(False),
+            SeriesRow.held_at.is_(None),
         )
         return self._records(wanted.order_by(SeriesRow.id))
 
