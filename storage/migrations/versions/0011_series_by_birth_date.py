@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "0010_birth_dates"
-down_revision = "0009_notices"
+revision = "0011_birth_dates"
+down_revision = "0010_derived_series"
 branch_labels = None
 depends_on = None
 
