@@ -28,6 +28,7 @@ from .commands import (
     support,
     train,
     upkeep,
+    users,
 )
 from .errors import NodeError, SettingsError
 from .network import set_library_globals
@@ -55,6 +56,7 @@ app.command()(ledger.series)
 app.add_typer(conflicts.conflicts_app, name="conflicts")
 app.add_typer(identity.identity_app, name="identity")
 app.command()(exporting.export)
+app.add_typer(users.users_app, name="users")
 app.add_typer(audit.audit_app, name="audit")
 app.add_typer(benchmark.benchmark_app, name="benchmark")
 app.command()(upkeep.doctor)

@@ -20,7 +20,16 @@ from fusion.quality.explanation import Explanation, explain, explanation_kinds
 from fusion.volume import Unit
 from storage.records import FusionPlan, Recipe, SeriesChoice
 
-from .encode import EncodedSeries, EncodeInputs, Equipment, MovingResult, encode, fused_together
+from .encode import (
+    EncodedSeries,
+    EncodedVolume,
+    EncodeInputs,
+    Equipment,
+    MovingResult,
+    encode,
+    fused_together,
+    review_volumes,
+)
 from .errors import MatchError
 from .load import LoadedSeries
 
@@ -50,11 +59,12 @@ class PairResult:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """What carrying out a plan gave: a result per moving series, and the series to store."""
+    """What carrying out a plan gave: a result per moving series, the series to store, and what to look at."""
 
     verdict: Verdict
     pairs: tuple[PairResult, ...]
     derived: tuple[EncodedSeries, ...]
+    review: tuple[EncodedVolume, ...] = ()
 
 
 def carry_out(
@@ -65,16 +75,20 @@ def carry_out(
     device: str = "cpu",
     progress: Progress = silent,
     replaces: str = "",
+    *,
+    for_review: bool = False,
 ) -> Outcome:
     """Carry out `plan`: every moving series is registered to the fixed one, fused with it, judged and encoded.
 
-    `replaces` is the key of the plan whose delivered results these take the place of.
+    `replaces` is the key of the plan whose delivered results these take the place of. `for_review` adds the volumes
+    that a person looks at, of a rejected pair as well.
     """
     progress("load")
     fixed, *movings = (open_series(choice) for choice in (plan.fixed, *plan.moving))
     pairs: list[PairResult] = []
     encoded: list[EncodeInputs] = []
     derived: list[EncodedSeries] = []
+    review: list[EncodedVolume] = []
     for position, (choice, moving) in enumerate(zip(plan.moving, movings, strict=True)):
         pair = fuse_pair(
             fixed.volume.to(device), moving.volume.to(device), plan.recipe, identity_default(plan, position), progress
@@ -103,10 +117,11 @@ def carry_out(
         pairs.append(pair)
         encoded.append(inputs)
         derived.extend(encode(inputs))
+        review.extend(review_volumes(inputs) if for_review else ())
     together = fused_with_all(fixed.volume.to(device), pairs, plan.recipe)
     if together is not None:
         derived.append(fused_together(encoded, together))
-    return Outcome(verdict_of([pair.report for pair in pairs]), tuple(pairs), tuple(derived))
+    return Outcome(verdict_of([pair.report for pair in pairs]), tuple(pairs), tuple(derived), tuple(review))
 
 
 def fuse_pair(

@@ -13,6 +13,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from storage.cases import TRANSITIONS, Cases
 from storage.catalogue import Catalogue
+from storage.errors import UnknownRecordError
 from storage.fetches import Fetches
 from storage.records import CaseRecord, CaseState, FusionPlan, PartnerWanted, SeriesRecord
 
@@ -212,6 +213,8 @@ class Scheduler:
             name = group_name(case.plan)
             if case.plan.key in planned or case.plan.rule not in rules or not _can_give_way(case):
                 continue
+            if self._stands_instead(case, matching):
+                continue
             if name in renewed:
                 cause = "other series or instances serve better now"
             elif name not in matching.wanted:
@@ -220,6 +223,19 @@ class Scheduler:
                 continue
             self._cases.replace(case.case_id, cause, ACTOR, by=renewed.get(name, ""))
             log.info("a case gave way", action="case_replaced", case_id=case.case_id, cause=cause)
+
+    def _stands_instead(self, case: CaseRecord, matching: Matching) -> bool:
+        """Whether a person has had these very instances run otherwise: what the rule planned was replaced by it."""
+        return any(
+            _same_inputs(case.plan, decision.plan) and self._was_replaced(decision.plan.key)
+            for decision in matching.decisions
+        )
+
+    def _was_replaced(self, case_id: str) -> bool:
+        try:
+            return self._cases.get(case_id).state is CaseState.REPLACED
+        except UnknownRecordError:
+            return False
 
     def _tell(self, case: CaseRecord, is_new: bool) -> None:
         if is_new:
@@ -237,6 +253,14 @@ class Scheduler:
                 action="case_stays_replaced",
                 case_id=case.case_id,
             )
+
+
+def _same_inputs(one: FusionPlan, other: FusionPlan) -> bool:
+    return (one.rule, _instances(one)) == (other.rule, _instances(other))
+
+
+def _instances(plan: FusionPlan) -> list[frozenset[str]]:
+    return [frozenset(choice.sop_instance_uids) for choice in (plan.fixed, *plan.moving)]
 
 
 def _can_give_way(case: CaseRecord) -> bool:

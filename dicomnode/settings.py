@@ -284,6 +284,7 @@ class WorkerSettings(Section):
     retry_delay_s: Seconds = 30
     poll_s: Seconds = 1.0
     review: Literal["hold", "send_flagged"] = "hold"
+    review_volumes: bool = True
 
 
 class SendingSettings(Section):

@@ -28,6 +28,7 @@ from storage.records import (
     DerivedInstance,
     DerivedSeries,
     InstanceRecord,
+    ReviewVolume,
     SeriesChoice,
 )
 
@@ -111,6 +112,7 @@ class Worker:
             device=self._device,
             progress=lambda step: self._tell(claim, step),
             replaces=self._cases.predecessor(plan.key),
+            for_review=self._settings.workers.review_volumes,
         )
         derived = tuple(self._keep(series) for series in outcome.derived)
         seconds = time.perf_counter() - started
@@ -122,7 +124,10 @@ class Worker:
             }
             for pair, choice in zip(outcome.pairs, plan.moving, strict=True)
         )
-        return CaseResult(outcome.verdict.value, reports, derived)
+        review = tuple(
+            ReviewVolume(volume.position, volume.kind, self._store.put(volume.data)) for volume in outcome.review
+        )
+        return CaseResult(outcome.verdict.value, reports, derived, review)
 
     def _tell(self, claim: Claim, step: str) -> None:
         log.info("the case goes on", action="case_step", step=step)

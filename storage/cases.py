@@ -25,7 +25,7 @@ from .models import (
     DerivedSeriesRow,
     ResultRow,
 )
-from .outbox import enqueue, keep_objects, revive_failed, stop
+from .outbox import enqueue, keep_objects, objects_of, revive_failed, stop
 from .records import CaseEvent, CaseRecord, CaseResult, CaseState, Claim, DerivedSeries, FusionPlan, Rejection
 from .session import Database
 from .switches import PAUSE, is_on
@@ -362,7 +362,7 @@ def _keep_result(session: Session, row: CaseRow, result: CaseResult) -> CaseResu
     if row.result is not None:
         return result_from_json(row.result.result)
     session.add(ResultRow(case_id=row.case_id, result=result_to_json(result), recorded_at=datetime.now(UTC)))
-    keep_objects(session, row.case_id, result.derived)
+    keep_objects(session, row.case_id, [*objects_of(result.derived), *(one.stored for one in result.review)])
     for series in result.derived:
         _list(session, row.case_id, series)
     return result

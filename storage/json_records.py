@@ -11,6 +11,7 @@ from .records import (
     DerivedSeries,
     FusionPlan,
     Recipe,
+    ReviewVolume,
     SeriesChoice,
     StoredObject,
 )
@@ -119,6 +120,15 @@ def result_to_json(result: CaseResult) -> Json:
         "verdict": result.verdict,
         "reports": [dict(report) for report in result.reports],
         "derived": [derived_series_to_json(series) for series in result.derived],
+        "review": [
+            {
+                "position": volume.position,
+                "kind": volume.kind,
+                "digest": volume.stored.digest,
+                "size_bytes": volume.stored.size_bytes,
+            }
+            for volume in result.review
+        ],
     }
 
 
@@ -128,6 +138,10 @@ def result_from_json(values: Json) -> CaseResult:
         verdict=values["verdict"],
         reports=tuple(values["reports"]),
         derived=tuple(derived_series_from_json(series) for series in values["derived"]),
+        review=tuple(
+            ReviewVolume(volume["position"], volume["kind"], StoredObject(volume["digest"], volume["size_bytes"]))
+            for volume in values.get("review", ())
+        ),
     )
 
 

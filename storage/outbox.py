@@ -15,7 +15,16 @@ from .errors import UnknownRecordError
 from .insertion import insert_new
 from .json_records import derived_series_from_json, derived_series_to_json
 from .models import CaseEventRow, CaseRow, DeliveryRow, DerivedObjectRow
-from .records import CaseState, Delivery, DeliveryState, DerivedSeries, FailingDestination, NoteDue, Rejection
+from .records import (
+    CaseState,
+    Delivery,
+    DeliveryState,
+    DerivedSeries,
+    FailingDestination,
+    NoteDue,
+    Rejection,
+    StoredObject,
+)
 from .session import Database
 from .transitions import GIVEN_UP, locked_case, move
 
@@ -253,16 +262,21 @@ def enqueue(
             is_note=is_note,
         )
         if is_new:
-            keep_objects(session, case.case_id, [series])
+            keep_objects(session, case.case_id, objects_of([series]))
     addressed = {(destination, series.series_instance_uid) for destination, series in deliveries}
     for row in _rows_of(session, case.case_id):
         if (row.destination, row.series_instance_uid) in addressed and row.state is not DeliveryState.PENDING:
             _revive(row, now)
 
 
-def keep_objects(session: Session, case_id: str, derived: Sequence[DerivedSeries]) -> None:
+def objects_of(derived: Sequence[DerivedSeries]) -> list[StoredObject]:
+    """The objects that the series consist of."""
+    return [instance.stored for series in derived for instance in series.instances]
+
+
+def keep_objects(session: Session, case_id: str, objects: Sequence[StoredObject]) -> None:
     """Note which objects the case needs, so that no sweep takes them."""
-    for digest in sorted({instance.stored.digest for series in derived for instance in series.instances}):
+    for digest in sorted({one.digest for one in objects}):
         insert_new(session, DerivedObjectRow, case_id=case_id, digest=digest)
 
 

@@ -344,12 +344,22 @@ class DerivedSeries:
 
 
 @dataclass(frozen=True, slots=True)
+class ReviewVolume:
+    """A volume to look at when the case is reviewed: of the moving series `position`, showing `kind`, as .nii.gz."""
+
+    position: int
+    kind: str
+    stored: StoredObject
+
+
+@dataclass(frozen=True, slots=True)
 class CaseResult:
     """What running a plan gave. `reports` has one entry per moving series, as plain values for JSON."""
 
     verdict: str
     reports: tuple[Mapping[str, Any], ...]
     derived: tuple[DerivedSeries, ...]
+    review: tuple[ReviewVolume, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

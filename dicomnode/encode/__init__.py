@@ -21,6 +21,7 @@ from .jacobian import jacobian
 from .parametric_map import parametric_map
 from .quality_report import quality_report
 from .registered_series import registered_series
+from .review_volumes import EncodedVolume, review_volumes
 from .spatial_registration import spatial_registration
 from .transform_file import refuse_other_endings, write_map, write_transform
 
@@ -29,12 +30,14 @@ __all__ = [
     "OUTPUTS",
     "EncodeInputs",
     "EncodedSeries",
+    "EncodedVolume",
     "Equipment",
     "MovingResult",
     "encode",
     "file_bytes",
     "fused_together",
     "refuse_other_endings",
+    "review_volumes",
     "write_image",
     "write_map",
     "write_transform",

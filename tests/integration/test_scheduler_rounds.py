@@ -139,6 +139,22 @@ def test_late_slices_replace_the_case(node: Node) -> None:
     assert len(late.plan.moving[0].sop_instance_uids) == 6
 
 
+def test_what_a_person_had_run_otherwise_stays(node: Node) -> None:
+    node.receive(*ct(slices=5).instances, *pet(slices=5).instances)
+    node.wait()
+    (case,) = node.cases.list()
+    otherwise = replace(case.plan, recipe=replace(case.plan.recipe, registrar="rigid"))
+    node.cases.open(otherwise, case.patient_key, CaseState.QUEUED, "rerun", "somebody")
+    node.cases.replace(case.case_id, "rerun", "somebody", by=otherwise.key)
+    node.catalogue.match_again()
+    node.wait()
+    assert [one.case_id for one in node.live()] == [otherwise.key]
+    node.receive(*pet(slices=6).instances[5:])  # other inputs: what was asked for no longer fits
+    node.wait()
+    (newest,) = node.live()
+    assert newest.case_id not in (case.case_id, otherwise.key)
+
+
 def test_the_corrected_pet_replaces_the_uncorrected_one(node: Node) -> None:
     node.receive(*ct(slices=5).instances, *pet("1.3.8", slices=5, description="PET NAC").instances)
     node.wait()

@@ -3,7 +3,23 @@
 from fastapi import APIRouter, FastAPI
 from fastapi.staticfiles import StaticFiles
 
-from . import account, login, overview, probes, qido, stow, wado
+from . import (
+    account,
+    cases,
+    deciding,
+    live,
+    login,
+    node_page,
+    outbox,
+    probes,
+    qido,
+    received,
+    review_files,
+    rules,
+    stow,
+    users,
+    wado,
+)
 from .door import Door
 from .guard import check_routes
 from .pages import HERE
@@ -13,7 +29,15 @@ from .refusals import add_refusals
 ROUTERS: tuple[APIRouter, ...] = (
     probes.router,
     login.router,
-    overview.router,
+    cases.router,
+    deciding.router,
+    review_files.router,
+    live.router,
+    received.router,
+    outbox.router,
+    rules.router,
+    node_page.router,
+    users.router,
     account.router,
     qido.router,
     wado.router,
