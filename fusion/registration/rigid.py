@@ -8,8 +8,10 @@ from ..errors import ParameterError
 from ..geometry.transform import AffineTransform
 from ..volume import Volume
 from .distance import mean_displacement_mm
+from .landmarks import PointPairs, distance_mm, points_of, pose_of, starts_near
+from .objective import Poses
 from .overlap import overlap_share
-from .preparation import prepare
+from .preparation import Prepared, prepare
 from .registrar import Registration
 from .rivals import rivals_of
 from .search import SPACINGS_MM, Found, Frame, search
@@ -33,17 +35,21 @@ class RigidRegistrar:
     """Finds three rotations and three translations, wherever the patient lay.
 
     `climbing` starts are refined of the thousand or so that are looked at; `min_inside` is the share of the smaller
-    body's samples that must fall inside the other field of view; `seed` fixes the samples.
+    body's samples that must fall inside the other field of view; `seed` fixes the samples. With `landmarks`, pairs of a
+    fixed and a moving point in LPS mm, the search begins at the pose that they say and looks around it only.
     """
 
     climbing: int = 64
     min_inside: float = 0.3
     seed: int = 20_000
+    landmarks: PointPairs = ()
 
     name: ClassVar[str] = "rigid"
     similarity_name: ClassVar[str] = "normalised mutual information"
 
     def __post_init__(self) -> None:
+        if self.landmarks:
+            points_of(self.landmarks)
         if self.climbing < 1 or not 0 < self.min_inside < 1:
             raise ParameterError(
                 f"the rigid registrar climbs from at least one start and needs a share of samples inside between 0 "
@@ -61,8 +67,8 @@ class RigidRegistrar:
         if exchanged:
             sampled, other = other, sampled
         frame = Frame.of(sampled, other, self.min_inside, self.seed)
-        dense = self.climbing > MANY
-        found = search(frame, starts(sampled, other, frame.centre_mm, dense=dense), self.climbing)
+        groups = self._starts(sampled, other, frame, exchanged=exchanged)
+        found = search(frame, groups, self.climbing)
         rivals = rivals_of(frame, found.poses[:1])
         estimate = estimate_error(frame, found.poses[:1], kinds_of(fixed, moving, frame), exchanged)
         estimate = estimate.beside(rivals, frame.radius_mm)
@@ -86,9 +92,21 @@ class RigidRegistrar:
                 **search_measures(frame, found),
                 **pose_measures(frame, inward, transform),
             },
-            notes=estimate.notes,
+            notes=(*estimate.notes, *self._said_of_landmarks(transform)),
             error_map=estimate.error_map,
         )
+
+    def _starts(self, sampled: Prepared, other: Prepared, frame: Frame, *, exchanged: bool) -> tuple[Poses, ...]:
+        if not self.landmarks:
+            return starts(sampled, other, frame.centre_mm, dense=self.climbing > MANY)
+        wanted = pose_of(self.landmarks)
+        return starts_near(wanted.inverse() if exchanged else wanted, frame.centre_mm)
+
+    def _said_of_landmarks(self, transform: AffineTransform) -> tuple[str, ...]:
+        if not self.landmarks:
+            return ()
+        apart = distance_mm(self.landmarks, transform)
+        return (f"begun at {len(self.landmarks)} landmarks, which it brings together within {apart:.1f} mm",)
 
 
 def parameters_of(registrar: Any) -> dict[str, Any]:
