@@ -69,7 +69,11 @@
       return new niivue.Niivue({
         backColor: [0, 0, 0, 1],
         crosshairColor: [0.3, 0.9, 0.5, 0.8],
-        crosshairWidth: 1,
+        crosshairWidth: 0.3,
+        crosshairWidthUnit: "percent",
+        crosshairGap: 6,
+        showAllOrientationMarkers: true,
+        fontColor: [1, 1, 1, 1],
         show3Dcrosshair: true,
         isColorbar: false,
         isOrientationTextVisible: true,
@@ -179,6 +183,10 @@
       }
       const was = this.mode;
       this.mode = mode;
+      if (mode === "swipe" && ["multi", "render"].includes(this.view.value)) {
+        this.view.value = "axial"; // one curtain over several planes would compare nothing
+        this.view.dispatchEvent(new Event("change"));
+      }
       if (this.ground && was === "mark" && mode !== "mark") {
         this.topShows = "";
         this.link();
