@@ -1,6 +1,7 @@
 """The files of deploy/ fit the node and each other."""
 
 import json
+import re
 import shutil
 import subprocess
 import tomllib
@@ -8,7 +9,9 @@ from configparser import ConfigParser
 from pathlib import Path
 
 import pytest
+from prometheus_client.metrics import MetricWrapperBase
 
+from dicomnode.observe import metrics
 from dicomnode.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
@@ -58,3 +61,21 @@ def test_the_service_runs_a_command_as_a_user_of_its_own(tmp_path: Path) -> None
         line for line in answer.stderr.splitlines() if "dicomnode" in line and "is not executable" not in line
     ]
     assert complaints == []
+
+
+def test_the_dashboard_shows_metrics_and_labels_that_there_are() -> None:
+    dashboard = json.loads((DEPLOY / "grafana" / "dicomnode.json").read_text(encoding="utf-8"))
+    counted = [each for each in vars(metrics).values() if isinstance(each, MetricWrapperBase)]
+    labels = {metric.name: set(each._labelnames) for each in counted for metric in each.describe()}
+    shown = set()
+    for panel in dashboard["panels"]:
+        for target in panel["targets"]:
+            (series,) = re.findall(r"dicomnode_[a-z0-9_]+", target["expr"])
+            name = re.sub(r"_(total|bucket|count|sum)$", "", series)
+            assert name in labels, series
+            shown.add(name)
+            grouped = re.findall(r"by \(([a-z_, ]+)\)", target["expr"])
+            assert set(", ".join(grouped).split(", ")) - {""} <= labels[name] | {"le"}, target["expr"]
+            assert set(re.findall(r"{{([a-z_]+)}}", target["legendFormat"])) <= labels[name]
+    assert shown == set(labels), "what is counted is shown"
+    assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
