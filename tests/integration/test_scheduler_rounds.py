@@ -393,7 +393,7 @@ def test_the_order_of_arrival_does_not_matter(template: Path, arrivals: list[Any
 def test_another_id_under_which_all_else_agrees_is_put_up_for_a_person(template: Path) -> None:
     """A number typed wrong, or merged away: found by the birth date, and never fused by itself."""
     with fresh_node(template, PETCT) as node:
-        node.receive(*ct(patient=replace(ADA, patient_id="4117")).instances, *pet().instances)
+        node.receive(*ct(patient=replace(ADA, patient_id="4117"), study="1.2.8").instances, *pet().instances)
         node.wait()
         (case,) = node.live()
         assert case.state is CaseState.QUARANTINED
