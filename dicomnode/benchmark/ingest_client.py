@@ -36,24 +36,26 @@ def p_data(control: int, part: bytes) -> bytes:
     return P_DATA_HEAD.pack(4, len(part) + 6, len(part) + 2, 1, control) + part
 
 
-def store_request(one: Slice) -> bytes:
-    """The C-STORE of a slice, command and data set, as it goes over the wire."""
+def command_set(field: int, sop_class_uid: str, sop_instance_uid: str) -> bytes:
+    """A request; without an instance UID no data set follows (PS3.7 E.1)."""
 
     def element(number: int, value: bytes) -> bytes:
         value += b"\0" * (len(value) % 2)
         return struct.pack("<HHL", 0, number, len(value)) + value
 
-    body = b"".join(
-        (
-            element(0x0002, one.sop_class_uid.encode()),
-            element(0x0100, b"\1\0"),
-            element(0x0110, b"\1\0"),
-            element(0x0700, b"\2\0"),
-            element(0x0800, b"\0\0"),
-            element(0x1000, one.sop_instance_uid.encode()),
-        )
-    )
-    pdus = [p_data(COMMAND_LAST, element(0, struct.pack("<L", len(body))) + body)]
+    said = [element(0x0002, sop_class_uid.encode()), element(0x0100, struct.pack("<H", field))]
+    said.append(element(0x0110, b"\1\0"))
+    if sop_instance_uid:
+        said += [element(0x0700, b"\2\0"), element(0x0800, b"\0\0"), element(0x1000, sop_instance_uid.encode())]
+    else:
+        said.append(element(0x0800, b"\1\1"))
+    body = b"".join(said)
+    return element(0, struct.pack("<L", len(body))) + body
+
+
+def store_request(one: Slice) -> bytes:
+    """The C-STORE of a slice, command and data set, as it goes over the wire."""
+    pdus = [p_data(COMMAND_LAST, command_set(0x0001, one.sop_class_uid, one.sop_instance_uid))]
     step = PDU_BYTES - 12
     for at in range(0, len(one.dataset), step):
         last = at + step >= len(one.dataset)
@@ -61,7 +63,7 @@ def store_request(one: Slice) -> bytes:
     return b"".join(pdus)
 
 
-def associate_request(sop_class_uid: str, called: str) -> bytes:
+def associate_request(sop_class_uid: str, called: str, calling: str = "") -> bytes:
     """A request with one context (PS3.8 9.3.2)."""
 
     def item(kind: int, body: bytes) -> bytes:
@@ -69,7 +71,7 @@ def associate_request(sop_class_uid: str, called: str) -> bytes:
 
     context = item(0x30, sop_class_uid.encode()) + item(0x40, EXPLICIT_LITTLE_ENDIAN.encode())
     user = item(0x51, struct.pack(">L", PDU_BYTES)) + item(0x52, b"1.2.3.4")
-    body = b"\0\x01\0\0" + called.encode().ljust(16) + CALLING.encode().ljust(16) + bytes(32)
+    body = b"\0\x01\0\0" + called.encode().ljust(16) + (calling or CALLING).encode().ljust(16) + bytes(32)
     body += item(0x10, b"1.2.840.10008.3.1.1.1") + item(0x20, b"\x01\0\0\0" + context) + item(0x50, user)
     return struct.pack(">BxL", 1, len(body)) + body
 

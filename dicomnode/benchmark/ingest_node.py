@@ -21,7 +21,7 @@ def main(folder: Path) -> None:
     configure_logs("warning", json_lines=True)
     settings = Settings.model_validate(
         {
-            "node": {"ae_title": "NODE", "port": 0, "max_pdu_bytes": 131072},
+            "node": {"ae_title": "NODE", "port": 0, "max_pdu_bytes": 131072, "max_associations": 300},
             "storage": {"path": folder, "reserve_bytes": 0},
             "peers": {"benchmark": {"ae_title": CALLING}},
         }

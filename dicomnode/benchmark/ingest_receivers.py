@@ -35,8 +35,15 @@ class Running:
 
     def peak_mb(self) -> float:
         """Largest resident memory of the process itself so far."""
+        return self._status_mb("VmHWM")
+
+    def memory_mb(self) -> float:
+        """Memory of the process itself that is no file."""
+        return self._status_mb("RssAnon")
+
+    def _status_mb(self, name: str) -> float:
         for line in Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines():
-            if line.startswith("VmHWM"):
+            if line.startswith(name):
                 return int(line.split()[1]) / 1024
         return 0.0
 
@@ -92,21 +99,8 @@ RECEIVERS: Mapping[str, Receiver] = MappingProxyType(
 @contextmanager
 def running(name: str, folder: Path) -> Iterator[Running]:
     """Start the receiver in an empty folder and end it after. Raises `SettingsError` when it is not installed."""
-    receiver = RECEIVERS[name]
-    if receiver.program and shutil.which(receiver.program) is None:
-        raise SettingsError(f"{receiver.program} is not installed")
-    folder.mkdir(parents=True)
-    port = _free_port()
-    process = subprocess.Popen(
-        receiver.command(folder, port),
-        stdout=subprocess.DEVNULL if receiver.program else subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env={**os.environ, **FAST_SOCKETS},
-    )
+    process, port = started(name, folder)
     try:
-        if process.stdout is not None:
-            port = int(process.stdout.readline())
-        _wait_for(port)
         yield Running(process.pid, port)
     finally:
         process.kill()
@@ -114,6 +108,31 @@ def running(name: str, folder: Path) -> Iterator[Running]:
         if process.stdout is not None:
             process.stdout.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def started(name: str, folder: Path) -> tuple[subprocess.Popen[bytes], int]:
+    """Start the receiver over `folder`, the head of a process group; its port. Raises `SettingsError` likewise."""
+    receiver = RECEIVERS[name]
+    if receiver.program and shutil.which(receiver.program) is None:
+        raise SettingsError(f"{receiver.program} is not installed")
+    folder.mkdir(parents=True, exist_ok=True)
+    port = _free_port()
+    process = subprocess.Popen(
+        receiver.command(folder, port),
+        stdout=subprocess.DEVNULL if receiver.program else subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, **FAST_SOCKETS},
+        start_new_session=True,
+    )
+    try:
+        if process.stdout is not None:
+            port = int(process.stdout.readline())
+        _wait_for(port)
+    except BaseException:
+        process.kill()
+        process.wait()
+        raise
+    return process, port
 
 
 def _free_port() -> int:

@@ -40,9 +40,11 @@ class Slice:
     dataset: bytes = field(repr=False)
 
 
-def slices(kind: Kind, count: int) -> list[Slice]:
-    """One series of `count` slices under new UIDs, explicit VR little endian."""
+def slices(kind: Kind, count: int, **changes: object) -> list[Slice]:
+    """One series of `count` slices under new UIDs, explicit VR little endian; `changes` set elements by keyword."""
     dataset = _header(kind)
+    for keyword, value in changes.items():
+        setattr(dataset, keyword, value)
     pixels = np.random.default_rng(0).integers(0, 4096, kind.extent**2, dtype=np.uint16).tobytes()
     made = []
     for k in range(count):

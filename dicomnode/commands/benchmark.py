@@ -151,8 +151,62 @@ def match(
     out.print(table)
 
 
+def faults(
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="A peer: storescp, orthanc, pynetdicom; again, or with commas."),
+    ] = None,
+    size: SizeOption = Size.SMALL,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Records and page; what is there is not done again.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """What broken, rude and too many peers do to the node, and to the other receivers."""
+    from .benchmarking_faults import measure_faults
+
+    names = [name for word in against or () for name in word.split(",")]
+    values = measure_faults(folder, names, whole=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    table = Table("fault", "receiver", "what came of it")
+    for row in values["faults"]:
+        table.add_row(row["fault"], row["receiver"], row["said"])
+    out.print(table)
+
+
+def kills(
+    against: Annotated[
+        list[str] | None,
+        typer.Option("--against", help="A peer: storescp, orthanc, pynetdicom; again, or with commas."),
+    ] = None,
+    kill: Annotated[int, typer.Option("--kills", min=1, help="How often each receiver is killed.")] = 2,
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Records and page; what is there is not done again.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Kill -9 of the receivers at random moments: what was acknowledged, and what of it is there afterwards."""
+    from .benchmarking_kills import measure_kills
+
+    names = [name for word in against or () for name in word.split(",")]
+    values = measure_kills(folder, names, kill)
+    if json:
+        write_json(values)
+        return
+    table = Table("receiver", "kills", "acknowledged", "lost", "visible", "damaged")
+    for row in values["kills"]:
+        table.add_row(
+            row["receiver"], *(str(row[name]) for name in ("kills", "acknowledged", "lost", "visible", "damaged"))
+        )
+    out.print(table)
+
+
 benchmark_app.command()(register)
 benchmark_app.command()(match)
+benchmark_app.command()(faults)
+benchmark_app.command()(kills)
 benchmark_app.command()(ingest)
 benchmark_app.command()(fuse)
 benchmark_app.command()(case)

@@ -5,14 +5,22 @@ from ..network.sop_classes import IMAGE_CLASSES, REFERENCING_SYNTAXES, VIDEO_SYN
 from .framing import Framing
 from .header import Header
 
+DESCRIPTION = ("Rows", "Columns", "BitsAllocated")
+
 
 def check_pixels(sop_class_uid: str, transfer_syntax_uid: str, header: Header, framing: Framing) -> None:
-    """Raise `NotParsableError` when pixel data is absent or shorter than the image; longer is padding."""
+    """Raise `NotParsableError` when pixel data is shorter than the image; longer is padding.
+
+    An image may come without pixels, or with none in their element, when its header says what they would be: some
+    devices send such. Nothing tells it from one that was cut off right there.
+    """
     if transfer_syntax_uid in REFERENCING_SYNTAXES:
         return
     if framing.pixels is None:
-        if sop_class_uid in IMAGE_CLASSES or header.has("Rows"):
-            raise NotParsableError("the image is cut short: there is no pixel data")
+        if sop_class_uid in IMAGE_CLASSES and not all(header.has(keyword) for keyword in DESCRIPTION):
+            raise NotParsableError("the image is cut short: there is no pixel data, nor its description")
+        return
+    if framing.pixels.start == framing.pixels.stop:
         return
     if framing.fragments is None:
         _check_native(header, framing.pixels.stop - framing.pixels.start)

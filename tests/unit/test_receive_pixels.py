@@ -66,13 +66,20 @@ def test_each_frame_has_a_fragment_but_in_video() -> None:
         check_pixels(CT, JPEG_LOSSLESS, header, framing(100, fragments=2))
 
 
-def test_only_images_need_pixels() -> None:
+def test_only_images_need_to_say_what_their_pixels_are() -> None:
     check_pixels(PREFIX + SR, EXPLICIT, header_of(Rows=None), framing(None))
     check_pixels(PREFIX + RT_DOSE, EXPLICIT, header_of(Rows=None), framing(None))
     check_pixels(CT, JPIP, header_of(), framing(None))
-    for sop_class, header in ((PREFIX + RT_DOSE, header_of()), (CT, header_of(Rows=None))):
+    for keyword in ("Rows", "Columns", "BitsAllocated"):
         with pytest.raises(NotParsableError, match="no pixel data"):
-            check_pixels(sop_class, EXPLICIT, header, framing(None))
+            check_pixels(CT, EXPLICIT, header_of(**{keyword: None}), framing(None))
+
+
+def test_an_image_may_come_without_its_pixels() -> None:
+    check_pixels(CT, EXPLICIT, header_of(), framing(None))
+    check_pixels(CT, EXPLICIT, header_of(), framing(0))
+    with pytest.raises(NotParsableError, match="48 bytes needed, 2 there"):
+        check_pixels(CT, EXPLICIT, header_of(), framing(2))
 
 
 def test_pixels_without_a_size_are_refused() -> None:
