@@ -203,10 +203,32 @@ def kills(
     out.print(table)
 
 
+def scale(
+    size: SizeOption = Size.SMALL,
+    url: Annotated[
+        str, typer.Option("--database", help="An empty database; a SQLite file for a while if absent.")
+    ] = "",
+    json: Json = False,
+) -> None:
+    """The index with a million instances beside one patient's: matching, finding, entering, memory."""
+    from .benchmarking_scale import measure_scale
+
+    values = measure_scale(url, whole=size is Size.FULL)
+    if json:
+        write_json(values)
+        return
+    names = ("match_ms", "match_cpu_ms", "find_ms", "find_cpu_ms", "enter_ms", "enter_cpu_ms", "peak_mb")
+    table = Table("instances", *(name.replace("_", " ") for name in names))
+    for row in values["scale"]:
+        table.add_row(str(row["instances"]), *(f"{row[name]:.2f}" for name in names))
+    out.print(table)
+
+
 benchmark_app.command()(register)
 benchmark_app.command()(match)
 benchmark_app.command()(faults)
 benchmark_app.command()(kills)
+benchmark_app.command()(scale)
 benchmark_app.command()(ingest)
 benchmark_app.command()(fuse)
 benchmark_app.command()(case)
