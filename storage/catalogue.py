@@ -7,8 +7,9 @@ of a series is that of its first slice, whenever it came (see `series_facts`).
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from typing import Any
 
-from sqlalchemy import Select, exists, select, update
+from sqlalchemy import Row, Select, exists, select, update
 
 from .announcements import AnnouncementLog
 from .entering import RacedError, enter, enter_all, patient_of, series_query
@@ -110,7 +111,7 @@ class Catalogue:
     def instances(self, series_instance_uid: str) -> tuple[InstanceRecord, ...]:
         """The instances in use, by position along the slice normal, then by number; headers are the series' own."""
         wanted = (
-            select(InstanceRow)
+            select(*InstanceRow.__table__.columns)  # bare rows: an object for each would cost more than all the rest
             .join(SeriesRow, InstanceRow.series_row_id == SeriesRow.id)
             .where(SeriesRow.series_instance_uid == series_instance_uid)
         )
@@ -119,7 +120,7 @@ class Catalogue:
             if series is None:
                 raise UnknownRecordError(f"no series {series_instance_uid} was received")
             record = _series_record(series)
-            instances = [_instance_record(row, record) for row in session.scalars(wanted)]
+            instances = [_instance_record(row, record) for row in session.execute(wanted)]
         return tuple(sorted(instances, key=_order))
 
     def series_of_patient_id(self, patient_id: str) -> tuple[SeriesRecord, ...]:
@@ -284,7 +285,7 @@ def _series_record(row: SeriesRow) -> SeriesRecord:
     )
 
 
-def _instance_record(row: InstanceRow, series: SeriesRecord) -> InstanceRecord:
+def _instance_record(row: Row[Any], series: SeriesRecord) -> InstanceRecord:
     return InstanceRecord(
         sop_instance_uid=row.sop_instance_uid,
         sop_class_uid=row.sop_class_uid,

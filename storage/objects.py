@@ -32,18 +32,25 @@ from .records import EncodedBytes, StoredObject
 
 FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 DIGEST = re.compile(r"[0-9a-f]{64}")
+SLOW_S, ONE_BY_ONE_S = 0.25, 60.0
+"""A call for the whole file system that took longer is not tried again for a while."""
+
 LARGE_BYTES = 32 << 20
 """What is larger goes to disk by itself, so that others need not wait for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """An object that a peer sent, until its row is certain; `note` is its second name, `is_new` whether it had none."""
+    """An object that a peer sent, until its row is certain.
+
+    `note` is its second name, `is_new` whether it had none, `is_synced` whether its bytes are on disk by themselves.
+    """
 
     stored: StoredObject
     origin: str
     note: Path
     is_new: bool
+    is_synced: bool = False
 
 
 class ObjectStore:
@@ -58,7 +65,8 @@ class ObjectStore:
         with _translated("the object store cannot be prepared"):
             self._prepare()
             self._filesystem = Filesystem(self._root)
-        self._together = sync_filesystem and self._filesystem.can_sync
+        self._may_sync_all = sync_filesystem and self._filesystem.can_sync
+        self._one_by_one_until = 0.0
 
     def put(self, *parts: EncodedBytes) -> StoredObject:
         """Keep `parts` as one object; when this returns it outlives a power cut. The same bytes again change nothing.
@@ -88,21 +96,35 @@ class ObjectStore:
             is_new = not self._kept_already(place, stored.size_bytes)
             if is_new:
                 self._refuse_when_full(stored.size_bytes)
-                durable = not self._together or stored.size_bytes > LARGE_BYTES
-                self._publish(self._write(parts, durable=durable), note, place)
+                by_itself = not self._together or stored.size_bytes > LARGE_BYTES
+                self._publish(self._write(parts, durable=by_itself), note, place)
             else:
+                by_itself = False
                 os.link(place, note)
-        return Arrival(stored, origin, note, is_new)
+        return Arrival(stored, origin, note, is_new, by_itself)
 
-    def sync(self, arrivals: Iterable[Arrival]) -> None:
-        """Return when `arrivals` outlive a power cut: on Linux, by one call for all. Raises `UnavailableError`."""
+    def sync(self, arrivals: Sequence[Arrival]) -> None:
+        """Return when `arrivals` outlive a power cut: by one call for all, while nobody else keeps the disk busy.
+
+        Raises `UnavailableError`.
+        """
         with _translated("the object store cannot bring what arrived to disk"):
             if self._together:
+                began = time.monotonic()
                 self._filesystem.sync()
-            else:
-                for shelf in {self._place(arrival.stored.digest).parent for arrival in arrivals}:
-                    _sync(shelf)
-                _sync(self._arrived)
+                if time.monotonic() - began > SLOW_S:  # it waits for what other programs have written, too
+                    self._one_by_one_until = time.monotonic() + ONE_BY_ONE_S
+                return
+            for arrival in arrivals:
+                if not arrival.is_synced:
+                    _sync(arrival.note)
+            for shelf in {self._place(arrival.stored.digest).parent for arrival in arrivals}:
+                _sync(shelf)
+            _sync(self._arrived)
+
+    @property
+    def _together(self) -> bool:
+        return self._may_sync_all and time.monotonic() >= self._one_by_one_until
 
     def settle(self, arrivals: Iterable[Arrival]) -> None:
         """The rows of these are certain: forget that they arrived."""

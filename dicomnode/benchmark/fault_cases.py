@@ -115,9 +115,10 @@ def other_pixels(victim: Victim) -> str:
     """Two images under one name."""
     (one,) = slices(PET, 1)
     other = one.dataset[:-400] + bytes(400)
-    first = sent(victim, one, one.dataset)[:6]
-    second = sent(victim, one, other)[:6]
-    files = [path.read_bytes() for path in victim.files()]
+    first = sent(victim, one, one.dataset).partition(",")[0]
+    second = sent(victim, one, other).partition(",")[0]
+    uid = one.sop_instance_uid.encode()
+    files = [file for path in victim.files() if uid in (file := path.read_bytes())]
     is_there = [any(dataset[-1000:] in file for file in files) for dataset in (one.dataset, other)]
     found = "both kept" if all(is_there) else f"the {'first' if is_there[0] else 'second'} kept"
     return f"{first}, then {second}; {found}"

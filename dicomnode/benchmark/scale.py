@@ -12,11 +12,10 @@ from statistics import median
 from typing import Any
 
 from pydicom.uid import generate_uid
-from sqlalchemy import text
 
 from storage.catalogue import Catalogue
 from storage.migrate import upgrade
-from storage.models import Base
+from storage.multiplication import multiply
 from storage.objects import ObjectStore
 from storage.records import InstanceRecord, ReceivedInstance, StoredObject
 from storage.session import Database
@@ -33,11 +32,6 @@ KINDS = (
     Kind("CT", "1.2.840.10008.5.1.4.1.1.2", 16),
     Kind("PT", "1.2.840.10008.5.1.4.1.1.128", 16),
 )
-STRIDE = 1000
-"""Between the row IDs of one patient and those of the next."""
-
-TABLES = ("patients", "studies", "series", "instances")
-NAMES = frozenset({"patient_id", "folded_id", "study_instance_uid", "series_instance_uid", "sop_instance_uid"})
 ROUNDS = 40
 BATCH = 8
 SETTINGS = Settings(rules=(RuleSettings(name="PT on CT", fixed="CT", moving=("PT",)),))
@@ -70,7 +64,7 @@ def measure(url: str, store: ObjectStore, patients: int, say: Callable[[str], No
     found = [_measured(catalogue, take, 1)]
     if patients > 1:
         say(f"making {patients} patients")
-        _multiply(database, patients - 1)
+        multiply(database, {"series": len(KINDS), "instances": len(KINDS) * SLICES}, patients - 1)
         found.append(_measured(catalogue, take, patients))
     database.dispose()
     return found
@@ -96,42 +90,23 @@ def _patient(take: Ingest, patient_id: str, kinds: tuple[Kind, ...] = KINDS) -> 
             yield take.described(StoredObject(digest, len(one.dataset)), received)
 
 
-def _multiply(database: Database, times: int) -> None:
-    """Enter the one patient again under other names, in the database."""
-    lengths = dict(zip(TABLES, (1, 1, len(KINDS), len(KINDS) * SLICES), strict=True))
-    with database.connection() as connection:
-        for table, length in lengths.items():
-            columns = [column.name for column in Base.metadata.tables[table].columns]
-            values = ", ".join(_value(name) for name in columns)
-            statement = (
-                f"INSERT INTO {table} ({', '.join(columns)}) "  # noqa: S608 - names of our own tables
-                "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :times) "
-                f"SELECT {values} FROM {table} AS one CROSS JOIN numbers WHERE one.id <= :length"
-            )
-            connection.execute(text(statement), {"times": times, "length": length})
-            if not database.is_sqlite:
-                sequence = f"SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"  # noqa: S608
-                connection.execute(text(sequence))
-        connection.execute(text("ANALYZE"))
-
-
-def _value(name: str) -> str:
-    if name == "id" or name.endswith("_row_id"):
-        return f"one.{name} + n * {STRIDE}"
-    if name == "digest":
-        return "substr(one.digest, 1, 56) || substr(CAST(n + 10000000 AS TEXT), 1, 8)"
-    return f"one.{name} || '.' || n" if name in NAMES else f"one.{name}"
-
-
 def _measured(catalogue: Catalogue, take: Ingest, patients: int) -> Scale:
     some = [f"P.{1 + k * (patients - 2) // ROUNDS}" if patients > 2 else "P" for k in range(ROUNDS)]
-    finding = _times(lambda k: catalogue.series_of_patient_id(some[k]))
-    matching = _times(lambda k: _match(catalogue, some[k]))
+    find_ms, find_cpu_ms = _times(lambda k: catalogue.series_of_patient_id(some[k]))
+    match_ms, match_cpu_ms = _times(lambda k: _match(catalogue, some[k]))
     new = list(_patient(take, f"NEW{patients}", KINDS[:1] * (ROUNDS * BATCH // SLICES + 1)))
     batches = [[(one, one.received_at) for one in new[k * BATCH : (k + 1) * BATCH]] for k in range(ROUNDS)]
-    entering = [each / BATCH for each in _times(lambda k: catalogue.add_instances(batches[k], durable=False))]
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Scale(patients * len(KINDS) * SLICES, *matching, *finding, *entering, peak_mb)
+    enter_ms, enter_cpu_ms = _times(lambda k: catalogue.add_instances(batches[k], durable=False))
+    return Scale(
+        instances=patients * len(KINDS) * SLICES,
+        match_ms=match_ms,
+        match_cpu_ms=match_cpu_ms,
+        find_ms=find_ms,
+        find_cpu_ms=find_cpu_ms,
+        enter_ms=enter_ms / BATCH,
+        enter_cpu_ms=enter_cpu_ms / BATCH,
+        peak_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    )
 
 
 def _match(catalogue: Catalogue, patient_id: str) -> None:

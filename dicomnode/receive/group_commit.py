@@ -77,7 +77,7 @@ class GroupCommit:
 
     def _commit(self, entries: Sequence[_Entry]) -> None:
         try:
-            self._store.sync(entry.arrival for entry in entries)
+            self._store.sync([entry.arrival for entry in entries])
             outcomes = self._catalogue.add_instances([(entry.record, entry.due_at) for entry in entries], durable=False)
         except Exception as error:  # noqa: BLE001 - each association must hear of its own
             if len(entries) == 1:

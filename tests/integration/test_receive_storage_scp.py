@@ -150,15 +150,20 @@ def test_a_data_set_that_was_cut_short_is_refused(receiver: Receiver, transfer_s
     assert send(receiver.port, whole) == [SUCCESS]
 
 
-def test_an_image_without_pixels_or_with_too_few_is_refused(receiver: Receiver) -> None:
-    without = sample_dataset()
+def test_an_image_with_too_few_pixels_is_refused_and_one_without_is_kept(receiver: Receiver) -> None:
     short = with_pixels(sample_dataset())
     short.PixelData = short.PixelData[:-2]
     short["PixelData"].VR = "OW"
     frames = with_pixels(sample_dataset(NumberOfFrames=2), JPEG_LOSSLESS)
-    refused = send(receiver.port, encoded(without), encoded(short), encoded(frames, JPEG_LOSSLESS))
+    undescribed = sample_dataset(Rows=None)
+    refused = send(receiver.port, encoded(undescribed), encoded(short), encoded(frames, JPEG_LOSSLESS))
     assert refused == [NOT_PARSABLE] * 3
     assert_nothing_kept(receiver)
+    without, empty = encoded(sample_dataset()), sample_dataset()
+    empty.PixelData = b""
+    empty["PixelData"].VR = "OW"
+    assert send(receiver.port, without, encoded(empty)) == [SUCCESS] * 2
+    assert_kept_as_sent(receiver, without)
 
 
 def test_random_bytes_are_refused(receiver: Receiver) -> None:

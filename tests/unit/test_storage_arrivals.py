@@ -130,3 +130,26 @@ def test_the_call_for_all_is_made_once(tmp_path: Path, monkeypatch: pytest.Monke
     store.sync(arrivals)
     assert calls == ["syncfs"]
     ObjectStore(tmp_path)._filesystem.sync()
+
+
+def test_a_disk_that_others_keep_busy_is_synced_file_by_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ObjectStore(tmp_path)
+    if not store._filesystem.can_sync:
+        pytest.skip("this system has no syncfs")
+    calls: list[str] = []
+    monkeypatch.setattr(store._filesystem, "sync", lambda: calls.append("syncfs"))
+    monkeypatch.setattr(os, "fsync", lambda number: calls.append(str(Path(f"/proc/self/fd/{number}").readlink())))
+    before = store.arrive("A", b"not on disk yet")
+    monkeypatch.setattr("storage.objects.SLOW_S", -1.0)
+    store.sync([])
+    assert calls == ["syncfs"]
+    by_itself = store.arrive("A", b"by itself")
+    assert (before.is_synced, by_itself.is_synced) == (False, True)
+    store.sync([before, by_itself])
+    assert "syncfs" not in calls[1:]
+    assert str(before.note) in calls
+    assert str(by_itself.note) not in calls
+    assert str(tmp_path / "arrived") in calls
+    monkeypatch.setattr(store, "_one_by_one_until", 0.0)
+    store.sync([])
+    assert calls[-1] == "syncfs"
