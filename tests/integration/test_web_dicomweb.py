@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +40,14 @@ class Node:
     parts: WebParts
     url: str
     files: list[Path]
+    clients: list[DICOMwebClient] = field(default_factory=list)
 
     def client(self, role: Role = Role.VIEWER) -> DICOMwebClient:
         """A script with a key."""
         name = f"key of a {role.value}"
         secret, _ = self.parts.keys.add(name, role, ["dicomweb"], "test", None)
-        return DICOMwebClient(self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=120)
+        self.clients.append(DICOMwebClient(self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=120))
+        return self.clients[-1]
 
     @property
     def study(self) -> str:
@@ -66,7 +68,10 @@ def node(tmp_path: Path) -> Iterator[Node]:
     parts = WebParts(settings, database, store, AuditTrail.silent(), take=take)
     server = WebServer(parts)
     server.start()
-    yield Node(parts, f"http://127.0.0.1:{server.port}/dicom-web", files)
+    node = Node(parts, f"http://127.0.0.1:{server.port}/dicom-web", files)
+    yield node
+    for client in node.clients:
+        client._session.close()
     server.stop()
     take.close()
     database.dispose()
