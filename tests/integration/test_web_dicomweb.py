@@ -44,7 +44,7 @@ class Node:
 
     def client(self, role: Role = Role.VIEWER) -> DICOMwebClient:
         """A script with a key."""
-        name = f"key of a {role.value}"
+        name = f"key {len(self.clients)} of a {role.value}"
         secret, _ = self.parts.keys.add(name, role, ["dicomweb"], "test", None)
         self.clients.append(DICOMwebClient(self.url, headers={"Authorization": f"Bearer {secret}"}, timeout=120))
         return self.clients[-1]
@@ -120,7 +120,9 @@ def test_instances_come_as_they_were_sent(node: Node) -> None:
 
 def test_instances_come_uncompressed_unless_somebody_wants_more(node: Node) -> None:
     wanted = dcmread(node.files[-1])
-    came = node.client().retrieve_instance(node.study, wanted.SeriesInstanceUID, wanted.SOPInstanceUID)
+    came = node.client().retrieve_instance(
+        node.study, wanted.SeriesInstanceUID, wanted.SOPInstanceUID, media_types=("application/dicom",)
+    )
     assert came.file_meta.TransferSyntaxUID == ExplicitVRLittleEndian
     assert np.array_equal(came.pixel_array, wanted.pixel_array)
 

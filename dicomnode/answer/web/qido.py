@@ -56,8 +56,11 @@ def instances(request: Request, parts: Parts, study: str = "", series: str = "")
 
 
 def base_url(request: Request, parts: WebParts) -> str:
-    """How the caller reaches this service."""
-    return (parts.settings.web.public_url or str(request.base_url)).rstrip("/") + "/dicom-web"
+    """How the caller reaches this service. Some clients leave the port out of Host; without a proxy it is ours."""
+    base, web = request.base_url, parts.settings.web
+    if base.port is None and not web.trusted_proxies and (server := request.scope.get("server")):
+        base = base.replace(port=server[1])
+    return (web.public_url or str(base)).rstrip("/") + "/dicom-web"
 
 
 def _found(request: Request, parts: WebParts, level: Level, within: Mapping[str, str]) -> Response:
