@@ -56,6 +56,8 @@ def share_of_fixed(pair: AlignedPair, spacing_mm: tuple[float, float, float]) ->
 def mixture(fixed: VoxelArray, moved: VoxelArray, share: VoxelArray) -> VoxelArray:
     """`share` of the fixed and the rest of the moved image; rounding never leaves the range of the two."""
     mixed, end = torch.lerp(moved, fixed, share), torch.minimum(fixed, moved)
+    if mixed.requires_grad:  # an explanation asks for slopes: nothing may be overwritten
+        return torch.minimum(torch.maximum(mixed, end), torch.maximum(fixed, moved))
     torch.maximum(mixed, end, out=mixed)
     torch.maximum(fixed, moved, out=end)
     return torch.minimum(mixed, end, out=mixed)

@@ -13,7 +13,11 @@ from dicomnode.cli import app
 from dicomnode.commands.ledger import cases_app
 from tests.fixtures.command_line import Command
 
-COMMANDS = [[str(command.callback.__name__)] for command in app.registered_commands if command.callback]
+COMMANDS = [
+    [command.name or str(command.callback.__name__).replace("_", "-")]
+    for command in app.registered_commands
+    if command.callback
+]
 COMMANDS += [["cases"], *([["cases", name] for name in ("list", "show", "approve", "reject", "retry", "withdraw")])]
 
 
@@ -89,7 +93,10 @@ def test_wrong_settings_are_2_and_every_command_says_so(dicomnode: Command, tmp_
 
 def test_a_misspelt_parameter_of_a_recipe_is_2(dicomnode: Command, tmp_path: Path) -> None:
     config = tmp_path / "node.toml"
-    config.write_text('[recipes.x]\nmethod_parameters = { opacty = 0.5 }\nregistrar = "identity"\n', encoding="utf-8")
+    config.write_text(
+        '[recipes.x]\nmethod = "alpha_blend"\nmethod_parameters = { opacty = 0.5 }\nregistrar = "identity"\n',
+        encoding="utf-8",
+    )
     fixed, moving = image(tmp_path, "a.nii.gz"), image(tmp_path, "b.nii.gz")
     answer = dicomnode("fuse", fixed, moving, "--out", tmp_path / "o", "--recipe", "x", "--config", config)
     assert answer.code == 2

@@ -110,8 +110,13 @@ def test_an_inverted_image_fuses_to_the_same_picture_as_its_negative() -> None:
     shown.append(replace(shown[0], voxels=3000.0 - shown[0].voxels, inverted_display=True))
     base = make_volume(GRID, voxels=shown[0].voxels.flip(0), modality="MR")
     windows = ((0.0, 1500.0), (1500.0, 3000.0))
-    plain, turned = (fuse(base, volume, moved_window=window) for volume, window in zip(shown, windows, strict=True))
+    plain, turned = (
+        fuse(base, volume, "alpha_blend", moved_window=window) for volume, window in zip(shown, windows, strict=True)
+    )
     assert (plain.image.int() - turned.image.int()).abs().max() <= 1
     assert (turned.legend[0].lower, turned.legend[0].upper) == (3000.0, 1500.0)
-    below = [fuse(volume, base, fixed_window=window).image for volume, window in zip(shown, windows, strict=True)]
+    below = [
+        fuse(volume, base, "alpha_blend", fixed_window=window).image
+        for volume, window in zip(shown, windows, strict=True)
+    ]
     assert (below[0].int() - below[1].int()).abs().max() <= 1
