@@ -244,8 +244,9 @@ def test_no_more_studies_a_day_than_may(start_receiver: Callable[..., Receiver],
     now = node.later()
     node.prefetcher.run_once(now)
     assert node.fetches.studies_since("pacs", now - timedelta(days=1)) == 1
-    upload(orthanc, pet(PatientID="SECOND-ID"))
-    send(node.receiver.port, *slices("1.2.840.10008.5.1.4.1.1.2", PatientID="SECOND-ID"))
+    second = {"PatientID": "SECOND-ID", "PatientName": "Second^One", "PatientBirthDate": "19500505"}
+    upload(orthanc, pet(**second))
+    send(node.receiver.port, *slices("1.2.840.10008.5.1.4.1.1.2", **second))
     node.scheduler.run_once(node.later())
     node.prefetcher.run_once(now + timedelta(minutes=1))
     assert [one.reason for one in node.fetches.list() if "max_per_day" in one.reason]
