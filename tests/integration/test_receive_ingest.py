@@ -185,11 +185,12 @@ def shared_memory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Memory]:
 @settings(max_examples=25)
 @given(arrivals=st.permutations(range(4)).flatmap(lambda once: st.permutations([*once, 1, 2])))
 def test_order_and_repetition_do_not_matter(shared_memory: Memory, arrivals: list[int]) -> None:
-    series_instance_uid = generate_uid()
+    study_instance_uid, series_instance_uid = generate_uid(), generate_uid()
     instances = [
         received(
             with_pixels(
                 sample_dataset(
+                    StudyInstanceUID=study_instance_uid,
                     SeriesInstanceUID=series_instance_uid,
                     InstanceNumber=number,
                     ImagePositionPatient=[0, 0, -number],
