@@ -106,7 +106,7 @@ def test_clocks_of_peers_are_compared(tmp_path: Path, ahead_s: int, good: bool) 
         if good:
             assert "the clock of pacs" in check_clock(settings, database)
         else:
-            with pytest.raises(NodeError, match="set the one that is wrong"):
+            with pytest.raises(NodeError, match="set the clock"):
                 check_clock(settings, database)
     finally:
         server.shutdown()
