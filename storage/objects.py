@@ -19,7 +19,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import RawIOBase
 from pathlib import Path
@@ -144,13 +144,14 @@ class ObjectStore:
             digest, origin, _ = note.name.split("@")
             arrival = Arrival(StoredObject(digest, note.stat().st_size), unquote(origin), note, is_new=False)
             place = self._place(digest)
+            if place.exists() and not _has_digest(place, digest):
+                place.unlink()
             if _has_digest(note, digest):
                 with suppress(FileExistsError):
                     os.link(note, place)
                 found.append(arrival)
             else:  # nobody was told that it is kept
-                damaged = place.exists() and place.samefile(note)
-                self.refuse(replace(arrival, is_new=damaged))
+                note.unlink()
         return tuple(found)
 
     def _notes(self, digest: str) -> list[Path]:

@@ -13,12 +13,15 @@ from typing import Any
 
 from .ingest_receivers import Running
 from .ingest_slices import KINDS, Slice, slices
-from .rude_client import RudeClient, associated, echo_s, pieces
+from .rude_client import PATIENCE_S, RudeClient, associated, echo_s, pieces
 
 PET = KINDS["PET"]
 ANNOUNCED = 0xFFFFFFF0
 FLOOD_BYTES = 64 << 20
 ECHOES = 30
+COMPARED_S = 60.0
+"""A receiver may look at two images of one name before it answers."""
+
 NAMES: tuple[tuple[Any, str], ...] = (
     (None, "Müller^Jörg"),
     (["", "ISO 2022 IR 87"], "Yamada^Tarou=山田^太郎"),
@@ -69,9 +72,10 @@ class Victim:
 Case = Callable[[Victim], str]
 
 
-def sent(victim: Victim, one: Slice, dataset: bytes) -> str:
+def sent(victim: Victim, one: Slice, dataset: bytes, patience_s: float = PATIENCE_S) -> str:
     """The answer to `dataset` under the name of `one`, whether it was kept, and whether the association went on."""
     with victim.association() as client:
+        client.connection.settimeout(patience_s)
         said = client.store(PET.sop_class_uid, one.sop_instance_uid, pieces(dataset))
         after = slices(PET, 1)[0]
         lives = client.store(PET.sop_class_uid, after.sop_instance_uid, pieces(after.dataset)) == "0x0000"
@@ -116,7 +120,7 @@ def other_pixels(victim: Victim) -> str:
     (one,) = slices(PET, 1)
     other = one.dataset[:-400] + bytes(400)
     first = sent(victim, one, one.dataset).partition(",")[0]
-    second = sent(victim, one, other).partition(",")[0]
+    second = sent(victim, one, other, COMPARED_S).partition(",")[0]
     uid = one.sop_instance_uid.encode()
     files = [file for path in victim.files() if uid in (file := path.read_bytes())]
     is_there = [any(dataset[-1000:] in file for file in files) for dataset in (one.dataset, other)]
