@@ -73,7 +73,8 @@ class CaseListing:
     def counts(self) -> Mapping[CaseState, int]:
         """How many cases are in each state."""
         with self._database.reading() as session:
-            found = dict(session.execute(select(CaseRow.state, func.count()).group_by(CaseRow.state)).tuples().all())
+            rows = session.execute(select(CaseRow.state, func.count()).group_by(CaseRow.state))
+            found: dict[CaseState, int] = {state: count for state, count in rows}  # noqa: C416 - rows are no tuples to mypy
         return {state: found.get(state, 0) for state in CaseState}
 
     def stamp(self) -> tuple[datetime | None, int]:
