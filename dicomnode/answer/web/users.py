@@ -17,7 +17,8 @@ from .refusals import WrongRequestError
 
 router = guarded("users", Role.ADMINISTRATOR)
 
-Name = Annotated[str, Form(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]*\S[^\x00-\x1f\x7f]*$")]
+PRINTED = r"^[^\x00-\x1f\x7f]*[^\x00-\x1f\x7f\s][^\x00-\x1f\x7f]*$"
+Name = Annotated[str, Form(min_length=1, max_length=100, pattern=PRINTED)]
 Password = Annotated[str, Form(max_length=1000)]
 
 
