@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -41,6 +42,7 @@ class Database:
         self._hasty = _engine(self._url, durable=False) if self.is_sqlite else self.engine
         self._reading = self.engine.execution_options(reading=True)
         self._turn = threading.Lock() if self.is_sqlite else None
+        weakref.finalize(self, self.engine.dispose)  # who is done with it need not say so
 
     @property
     def address(self) -> URL:

@@ -77,8 +77,6 @@ def findings(dicomnode: Command, site: Site) -> dict[str, dict[str, object]]:
     return {finding["check"]: finding for finding in answer.values["findings"]}
 
 
-# Commands leave their connections to the end of their process, which here is that of the tests.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("kind", ["sqlite", pytest.param("postgresql", marks=pytest.mark.pacs)])
 def test_the_drill(
     request: pytest.FixtureRequest,

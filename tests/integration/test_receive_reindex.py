@@ -97,6 +97,7 @@ def test_a_sweep_beside_an_older_ledger_takes_results_only_and_reindex_brings_th
     case = node_parts.only_case()
     assert case.result is not None
     results = {one.stored.digest for series in case.result.derived for one in series.instances}
+    results |= {volume.stored.digest for volume in case.result.review}
     received = set(restored.store.digests()) - results
     assert {origin_of(restored.store, digest) for digest in results} == {Origin.DERIVED}
     restored.age()
